@@ -1,0 +1,88 @@
+package release
+
+import (
+	"context"
+	"time"
+
+	"github.com/slipway-cd/slipway/internal/gate"
+	"github.com/slipway-cd/slipway/internal/traffic"
+)
+
+// Deployment is the bundle's chart under a Helm release's name.
+type Deployment struct {
+	Release string // Helm release name
+	Slot    string // blue, green, or "" for an in-place release
+}
+
+// Charts installs and removes the bundle's chart. None of its calls waits for pods.
+type Charts interface {
+	// Install installs or, if the release exists already (a re-played effect), upgrades it to the bundle.
+	Install(ctx context.Context, d Deployment) error
+	// Rollback brings a Helm release back to a revision.
+	Rollback(ctx context.Context, release string, revision int) error
+	// Uninstall removes a Helm release; nothing there is no error.
+	Uninstall(ctx context.Context, release string) error
+	// Revision is the deployed Helm revision, 0 if there is no such release.
+	Revision(ctx context.Context, release string) (int, error)
+	// Backend is the Service that takes the traffic of the bundle's chart under that release.
+	Backend(ctx context.Context, d Deployment) (traffic.Backend, error)
+	// Adopt finds the Service that takes the traffic of an existing Helm release which Slipway did not install.
+	Adopt(ctx context.Context, release string) (traffic.Backend, error)
+}
+
+// Readiness waits for pods and endpoints.
+type Readiness interface {
+	// Wait returns when the release's workloads are ready and its Service has a ready endpoint; an error says why
+	// that is not so: at once when it cannot heal, at the deadline otherwise.
+	Wait(ctx context.Context, d Deployment, b traffic.Backend, since time.Time, timeout time.Duration) error
+}
+
+// Gates asks the environment's gates.
+type Gates interface {
+	// Ask asks every gate of the stage ("smoke" or "steps") again and again: at least once, at least for hold,
+	// at most for deadline.
+	Ask(ctx context.Context, stage string, c gate.Candidate, hold, deadline time.Duration) (Decision, error)
+}
+
+// Decision is what all gates of a stage said together.
+type Decision struct {
+	Pass   bool
+	Gate   string // the gate that failed, "" on a pass
+	Reason string // its evidence, in one sentence
+}
+
+// Verifier sees at the gateway whether a split is in force.
+type Verifier interface {
+	Verify(ctx context.Context, w traffic.Written) error
+}
+
+// Preflight checks everything that can be known without touching anything.
+type Preflight interface {
+	Check(ctx context.Context) error
+}
+
+// Lock is a held lock.
+type Lock interface {
+	// Fence rises with each take-over.
+	Fence() int64
+	// Lost is closed when the lock was lost.
+	Lost() <-chan struct{}
+	Release(ctx context.Context) error
+}
+
+// Locker takes the lock of a service in an environment.
+type Locker interface {
+	Acquire(ctx context.Context) (Lock, error)
+}
+
+// Store keeps the record. Save refuses (*StaleError) when somebody else has saved since Load.
+type Store interface {
+	Load(ctx context.Context) (*Record, error)
+	Save(ctx context.Context, rec *Record) error
+	// Requests delivers what other processes ask of the running release, until ctx ends.
+	Requests(ctx context.Context) <-chan Request
+	// Ask leaves a request for the process that holds the lock.
+	Ask(ctx context.Context, q Request) error
+	// ClearRequests removes all requests.
+	ClearRequests(ctx context.Context) error
+}

@@ -1,0 +1,65 @@
+// Package release is the state machine that brings one bundle into one environment, or takes it back.
+//
+// It knows only interfaces (interfaces.go). The protocol stands in one place, as the table below.
+package release
+
+import "context"
+
+// Phase is a stage of a release; the journal records the one that is running.
+type Phase string
+
+// The phases, in order.
+const (
+	PhaseDeploy  Phase = "deploy"
+	PhaseSmoke   Phase = "smoke"
+	PhaseSteps   Phase = "steps"
+	PhasePromote Phase = "promote"
+	PhaseBake    Phase = "bake"
+	PhaseCleanup Phase = "cleanup"
+)
+
+// phase is one row of the protocol. Each is idempotent: run again after a crash, it ends the same way.
+type phase struct {
+	name Phase
+	// title is what a person reads.
+	title string
+	// run does it; slots and in-place strategies differ, see [mover].
+	run func(r *run, ctx context.Context) error
+	// undo says whether a failure here is answered by going back. After clean-up has begun the new version is
+	// production and the old one may be gone, so there is nothing to go back to: the clean-up is retried instead.
+	undo bool
+}
+
+// protocol is the release protocol.
+//
+//	phase     before it runs            what it does                                         when it fails
+//	lock      -                         Lease on service+environment, fencing token          exit 5, nothing touched
+//	preflight locked                    everything that can be known without touching        exit 2, nothing touched
+//	deploy    journal open              candidate installed, ready with endpoints, weight 0  go back
+//	smoke     weight 0, verified        smoke gates through the header                       go back
+//	steps     weight w-1 passed         weight w written, verified at the gateway, gates     go back
+//	promote   last step passed          production := candidate in the state (one write)     go back
+//	bake      production = candidate    old slot warm, gates go on being asked               go back
+//	cleanup   bake over                 route names only production; old slot removed        retry later; traffic is right
+//
+//	go back:  1. weight 0 written (retried) and verified at the gateway   2. production := previous in the state
+//	          3. route without candidate, verified   4. candidate removed   5. journal closed, exit 3
+//	          1 not possible → exit 4, the journal stays open and says what to do by hand
+var protocol = []phase{
+	{PhaseDeploy, "deploy candidate", (*run).deploy, true},
+	{PhaseSmoke, "smoke gates at weight 0", (*run).smoke, true},
+	{PhaseSteps, "move traffic", (*run).steps, true},
+	{PhasePromote, "promote", (*run).promote, true},
+	{PhaseBake, "bake", (*run).bake, true},
+	{PhaseCleanup, "clean up", (*run).cleanup, false},
+}
+
+// position of a phase in the protocol.
+func position(p Phase) int {
+	for i := range protocol {
+		if protocol[i].name == p {
+			return i
+		}
+	}
+	return 0
+}

@@ -1,0 +1,133 @@
+package release
+
+import (
+	"time"
+
+	"github.com/slipway-cd/slipway/internal/traffic"
+)
+
+// Schema is the version of the record's layout.
+const Schema = 1
+
+// Record is everything that is kept about a service in an environment. It is one object in the cluster, so that
+// production and journal never disagree.
+type Record struct {
+	Schema      int    `json:"schema"`
+	Service     string `json:"service"`
+	Environment string `json:"environment"`
+	// Production is the slot that users reach, "" before the first release.
+	Production string          `json:"production,omitempty"`
+	Slots      map[string]Slot `json:"slots,omitempty"`
+	// Last is the number of the newest release.
+	Last int `json:"last"`
+	// Open is the release that has not ended, nil if there is none.
+	Open *Journal `json:"open,omitempty"`
+	// History has the newest ended releases, newest first, at most [HistoryKept].
+	History []Summary `json:"history,omitempty"`
+
+	// Version is the store's own mark for optimistic locking.
+	Version string `json:"-"`
+}
+
+// HistoryKept bounds the history, so that the record stays far below the 1 MiB an object may have.
+const HistoryKept = 50
+
+// Slot is what is installed in a slot.
+type Slot struct {
+	HelmRelease string          `json:"helmRelease"`
+	Backend     traffic.Backend `json:"backend"`
+	Number      int             `json:"number"` // of the Slipway release that put it there, 0 if adopted
+	Bundle      string          `json:"bundle,omitempty"`
+	Version     string          `json:"version,omitempty"`
+	Since       time.Time       `json:"since"`
+}
+
+// Plan is the resolved configuration of a release: with the bundle, all that another process needs to continue it.
+type Plan struct {
+	Service     string        `json:"service"`
+	Environment string        `json:"environment"`
+	Namespace   string        `json:"namespace"`
+	Host        string        `json:"host"`
+	Endpoint    string        `json:"endpoint"`
+	Bundle      string        `json:"bundle"` // repository@digest
+	Version     string        `json:"version"`
+	Strategy    string        `json:"strategy"` // rolling, blue-green, canary
+	Router      string        `json:"router"`   // gateway, nginx
+	Steps       []int         `json:"steps"`    // percent
+	Hold        time.Duration `json:"hold"`
+	Deadline    time.Duration `json:"deadline"`
+	Bake        time.Duration `json:"bake"`
+	Keep        bool          `json:"keep,omitempty"`
+	Ready       time.Duration `json:"readyTimeout"`
+	Gates       []string      `json:"gates,omitempty"`
+}
+
+// InPlace says whether the release has one slot only.
+func (p Plan) InPlace() bool { return p.Strategy == "rolling" }
+
+// Journal records an open release: what was intended before it is made, and what was completed.
+type Journal struct {
+	Number  int       `json:"number"`
+	Plan    Plan      `json:"plan"`
+	Holder  string    `json:"holder"`
+	Fence   int64     `json:"fence"`
+	Started time.Time `json:"started"`
+	// Phase runs or was last completed; Done says which.
+	Phase Phase `json:"phase"`
+	Done  bool  `json:"done"`
+	// Candidate and Previous are the slots of this release; Previous is "" in a first release.
+	Candidate string `json:"candidate"`
+	Previous  string `json:"previous,omitempty"`
+	// Weight is the candidate's last verified weight in percent, Step the number of steps passed.
+	Weight int `json:"weight"`
+	Step   int `json:"step"`
+	// HelmBefore is the Helm revision an in-place release goes back to, 0 for none.
+	HelmBefore int `json:"helmBefore,omitempty"`
+	// Back is set once the release is being taken back, with the reason.
+	Back string `json:"back,omitempty"`
+	// Stuck says why going back did not succeed: a person is needed.
+	Stuck   string   `json:"stuck,omitempty"`
+	Effects []Effect `json:"effects,omitempty"`
+}
+
+// Effect is one change to the world: its intent is recorded before it is made.
+type Effect struct {
+	Name   string     `json:"name"`
+	Intent time.Time  `json:"intent"`
+	Done   *time.Time `json:"done,omitempty"`
+}
+
+// Outcomes of an ended release.
+const (
+	Promoted   = "promoted"
+	RolledBack = "rolled-back"
+	Failed     = "failed"
+)
+
+// Summary is an ended release.
+type Summary struct {
+	Number   int       `json:"number"`
+	Bundle   string    `json:"bundle"`
+	Version  string    `json:"version"`
+	Strategy string    `json:"strategy"`
+	Outcome  string    `json:"outcome"`
+	Reason   string    `json:"reason,omitempty"`
+	Holder   string    `json:"holder"`
+	Started  time.Time `json:"started"`
+	Ended    time.Time `json:"ended"`
+}
+
+// Request is what another process asks of the one that holds the lock.
+type Request struct {
+	Kind string    `json:"kind"` // "rollback"
+	By   string    `json:"by"`
+	At   time.Time `json:"at"`
+}
+
+// other is the slot that is not s.
+func other(s string) string {
+	if s == "blue" {
+		return "green"
+	}
+	return "blue"
+}
