@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"sort"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-cd/slipway/internal/build"
+	"github.com/slipway-cd/slipway/internal/bundle"
+	"github.com/slipway-cd/slipway/internal/chart"
+	"github.com/slipway-cd/slipway/internal/config"
+	"github.com/slipway-cd/slipway/internal/console"
+	"github.com/slipway-cd/slipway/internal/event"
+)
+
+// charts lets a build package and push charts.
+type charts struct{}
+
+func (charts) Package(dir string) (name, version string, tgz []byte, err error) {
+	ch, err := chart.Load(dir)
+	if err != nil {
+		return "", "", nil, err
+	}
+	tgz, err = chart.Package(ch)
+	return ch.Name(), ch.Version(), tgz, err
+}
+
+func (charts) Push(ctx context.Context, ref string, tgz []byte) (string, error) {
+	return chart.Push(ctx, ref, tgz, chart.PushOptions{})
+}
+
+func (a *app) buildCommand() *cobra.Command {
+	var version string
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Build images and chart into a bundle and push it",
+		Long: `Build the images and the chart of slipway.yaml, push them, and push the bundle that names them all by digest.
+The bundle's digest is what is released; the same source always gives the same digest.`,
+		Example: `  slipway build
+  slipway build -o json | jq -r .reference
+  slipway release --env dev1 --bundle $(slipway build -o json | jq -r .reference)`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkOutput(); err != nil {
+				return err
+			}
+			cfg, raw, err := config.Load(a.file, a.Getenv)
+			if err != nil {
+				return err
+			}
+			asJSON := a.output == "json"
+			out := a.Out
+			if asJSON {
+				out = a.Err // progress must not mix with what a program reads
+			}
+			ctx, c, done := a.stageOn(cmd.Context(), out, console.FormatText)
+			res, err := a.build(ctx, cfg, raw, version, c)
+			done()
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return a.printJSON(res)
+			}
+			return a.printBuild(res)
+		},
+	}
+	cmd.Flags().StringVar(&version, "version", "", "the bundle's version, for people (default: the commit)")
+	a.outputFlag(cmd, "with json the bundle is printed and nothing else")
+	return cmd
+}
+
+func (a *app) build(ctx context.Context, cfg *config.Config, raw []byte, version string, sink event.Sink) (*build.Result, error) {
+	return build.Run(ctx, build.Options{
+		Config: cfg, ConfigBytes: raw, Version: version, Builder: "slipway " + a.Version,
+		Charts: charts{}, Sink: sink, Log: a.log(),
+	})
+}
+
+func (a *app) printBuild(res *build.Result) error {
+	names := make([]string, 0, len(res.Bundle.Images))
+	for n := range res.Bundle.Images {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	fmt.Fprintf(a.Out, "Built %s %s in %s.\n", res.Bundle.Service, res.Bundle.Version, console.FormatDuration(res.Took))
+	for _, n := range names {
+		fmt.Fprintf(a.Out, "  image   %-28s %s\n", n, bundle.ShortDigest(res.Bundle.Images[n].Digest))
+	}
+	fmt.Fprintf(a.Out, "  chart   %-28s %s\n", res.Bundle.Chart.Name+" "+res.Bundle.Chart.Version, bundle.ShortDigest(res.Bundle.Chart.Digest))
+	_, err := fmt.Fprintf(a.Out, "  bundle  %s\nnext: slipway release --env … --bundle %s\n", res.Reference, res.Reference)
+	return err
+}

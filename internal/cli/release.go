@@ -1,0 +1,272 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-cd/slipway/internal/bundle"
+	"github.com/slipway-cd/slipway/internal/config"
+	"github.com/slipway-cd/slipway/internal/event"
+	"github.com/slipway-cd/slipway/internal/release"
+	"github.com/slipway-cd/slipway/internal/target"
+)
+
+// releaseFlags are shared by the commands that run a release.
+type releaseFlags struct {
+	env, bundle string
+	unlock      bool
+}
+
+func (a *app) releaseCommand() *cobra.Command {
+	var f releaseFlags
+	cmd := &cobra.Command{
+		Use:   "release",
+		Short: "Release a bundle into an environment, gated, and take it back by itself if a gate fails",
+		Long: `Release a bundle into an environment: lock, preflight, deploy the candidate beside production at weight 0, smoke gates,
+move the traffic step by step while the gates are asked, promote, bake, clean up. If anything fails on the way, all
+traffic goes back to production first, then the candidate is removed (exit code 3).
+
+Without --bundle the checkout is built first; a build without changes takes a second or two.
+Ctrl-C takes the release back.`,
+		Example: `  slipway release --env dev1
+  slipway release --env prod1 --bundle registry.example.com/team/calculator/bundle@sha256:…
+  slipway release --env dev1 -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.begin(cmd.Context(), f, release.Until{})
+		},
+	}
+	a.beginFlags(cmd, &f)
+	return cmd
+}
+
+func (a *app) deployCommand() *cobra.Command {
+	var f releaseFlags
+	cmd := &cobra.Command{
+		Use:   "deploy",
+		Short: "Begin a release: candidate beside production at weight 0, smoke gates passed",
+		Long: `The first part of a release, for pipelines that run each part in a step of its own: everything up to the smoke gates.
+The release stays open in the cluster's journal; go on with slipway route, promote or rollback from any machine.`,
+		Example: "  slipway deploy --env prod1 --bundle registry.example.com/team/calculator/bundle@sha256:…",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.begin(cmd.Context(), f, release.Until{Phase: release.PhaseSmoke})
+		},
+	}
+	a.beginFlags(cmd, &f)
+	return cmd
+}
+
+func (a *app) beginFlags(cmd *cobra.Command, f *releaseFlags) {
+	a.envFlag(cmd, &f.env)
+	cmd.Flags().StringVarP(&f.bundle, "bundle", "b", "", "bundle to release, REPOSITORY@sha256:… or REPOSITORY:VERSION (default: build the checkout)")
+	cmd.Flags().BoolVar(&f.unlock, "unlock", false, "mark a Helm release that a dead process left pending as failed, and go on")
+	a.outputFlag(cmd, "with json one event a line")
+}
+
+func (a *app) routeCommand() *cobra.Command {
+	var f releaseFlags
+	var weight int
+	cmd := &cobra.Command{
+		Use:     "route",
+		Short:   "Go on with an open release: move the traffic, step by step, gates asked",
+		Example: "  slipway route --env prod1 --weight 25\n  slipway route --env prod1",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if weight < 0 || weight > 100 {
+				return &usageError{err: fmt.Errorf("--weight %d is not a percentage: it is 1 to 100", weight)}
+			}
+			return a.goOn(cmd.Context(), f, release.Until{Phase: release.PhaseSteps, Weight: weight})
+		},
+	}
+	a.envFlag(cmd, &f.env)
+	cmd.Flags().IntVarP(&weight, "weight", "w", 0, "stop after the first step of at least this weight in percent (default: all steps)")
+	a.outputFlag(cmd, "with json one event a line")
+	return cmd
+}
+
+func (a *app) promoteCommand() *cobra.Command {
+	var f releaseFlags
+	cmd := &cobra.Command{
+		Use:     "promote",
+		Short:   "Finish an open release: what is left of the steps, promote, bake, clean up",
+		Example: "  slipway promote --env prod1",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.goOn(cmd.Context(), f, release.Until{})
+		},
+	}
+	a.envFlag(cmd, &f.env)
+	a.outputFlag(cmd, "with json one event a line")
+	return cmd
+}
+
+// begin opens a release and runs it.
+func (a *app) begin(ctx context.Context, f releaseFlags, until release.Until) error {
+	if err := a.checkOutput(); err != nil {
+		return err
+	}
+	return a.show(ctx, func(ctx context.Context, sink event.Sink) (*release.Record, error) {
+		ref := f.bundle
+		var local *config.Config
+		if ref == "" {
+			cfg, raw, err := config.Load(a.file, a.Getenv)
+			if err != nil {
+				return nil, err
+			}
+			local = cfg
+			if _, err := cfg.Environment(f.env); err != nil { // before a build that would be for nothing
+				return nil, err
+			}
+			res, err := a.build(ctx, cfg, raw, "", sink)
+			if err != nil {
+				return nil, err
+			}
+			ref = res.Reference
+		} else if cfg, _, err := config.Load(a.file, a.Getenv); err == nil {
+			local = cfg
+		}
+		pulled, err := bundle.Pull(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		if local != nil && local.Service != pulled.Bundle.Service {
+			return nil, &release.RefusedError{Err: fmt.Errorf("bundle %s is of service %s, but slipway.yaml here is of service %s", ref, pulled.Bundle.Service, local.Service),
+				Next: []string{"name a bundle of " + local.Service + ", or run it outside this directory"}}
+		}
+		t, err := a.open(ctx, pulled, f, sink)
+		if err != nil {
+			return nil, err
+		}
+		defer t.Close()
+		if err := t.Prepare(ctx); err != nil {
+			if ExitCode(err) == exitInternal {
+				err = &release.RefusedError{Err: err}
+			}
+			return nil, err
+		}
+		return a.after(t, t.Engine.Release(ctx, t.Plan, until))
+	})
+}
+
+// open reads the release configuration out of the bundle: what is released is what was built.
+func (a *app) open(ctx context.Context, pulled *bundle.Pulled, f releaseFlags, sink event.Sink) (*target.Target, error) {
+	cfg, err := config.Parse("slipway.yaml of bundle "+bundle.ShortDigest(pulled.Digest), pulled.ConfigYAML, a.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return target.Open(ctx, cfg, pulled, target.Options{
+		Environment: f.env, Program: a.Version, Sink: sink, Getenv: a.Getenv, Log: a.log(), Unlock: f.unlock,
+	})
+}
+
+// goOn continues the open release: with its own bundle, whatever is checked out here.
+func (a *app) goOn(ctx context.Context, f releaseFlags, until release.Until) error {
+	if err := a.checkOutput(); err != nil {
+		return err
+	}
+	return a.show(ctx, func(ctx context.Context, sink event.Sink) (*release.Record, error) {
+		t, err := a.openHere(ctx, f.env, sink)
+		if err != nil {
+			return nil, err
+		}
+		defer t.Close()
+		rec, err := t.Store.Load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if rec.Open == nil {
+			return nil, &release.RefusedError{Err: fmt.Errorf("no release of %s is open in %s", t.Config.Service, f.env), Next: []string{"slipway deploy --env " + f.env + " begins one"}}
+		}
+		pulled, err := bundle.Pull(ctx, rec.Open.Plan.Bundle)
+		if err != nil {
+			return nil, err
+		}
+		full, err := a.open(ctx, pulled, f, sink)
+		if err != nil {
+			return nil, err
+		}
+		defer full.Close()
+		return a.after(full, full.Engine.Continue(ctx, until))
+	})
+}
+
+// openHere opens an environment of the slipway.yaml at hand, without a bundle.
+func (a *app) openHere(ctx context.Context, env string, sink event.Sink) (*target.Target, error) {
+	cfg, _, err := config.Load(a.file, a.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return target.Open(ctx, cfg, nil, target.Options{Environment: env, Program: a.Version, Sink: sink, Getenv: a.Getenv, Log: a.log()})
+}
+
+// after reads how things stand, for the closing words.
+func (a *app) after(t *target.Target, err error) (*release.Record, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	rec, loadErr := t.Store.Load(ctx)
+	if loadErr != nil {
+		rec = nil
+	}
+	return rec, err
+}
+
+// show runs f with a console and says at the end, in one event, how it ended.
+func (a *app) show(ctx context.Context, f func(context.Context, event.Sink) (*release.Record, error)) error {
+	start := time.Now()
+	ctx, c, done := a.stage(ctx)
+	rec, err := f(ctx, c)
+	c.Emit(finished(rec, err, time.Since(start)))
+	done()
+	if err != nil {
+		return &saidError{err}
+	}
+	return nil
+}
+
+// finished puts the end of a release into words.
+func finished(rec *release.Record, err error, took time.Duration) event.Event {
+	ev := event.Event{Time: time.Now().UTC(), Kind: event.Finished, Took: took, Next: next(err)}
+	env, service := "", ""
+	if rec != nil {
+		env, service = rec.Environment, rec.Service
+		if s, ok := rec.Slots[rec.Production]; ok {
+			ev.Fields = append(ev.Fields, event.Field{Key: "production", Value: fmt.Sprintf("%s in slot %s", orUnknown(s.Version), rec.Production)})
+		}
+	}
+	var rb *release.RolledBackError
+	switch {
+	case err == nil && rec != nil && rec.Open != nil:
+		ev.Outcome = "open"
+		ev.Message = fmt.Sprintf("%s %s is at %d %% in %s; the release is open.", service, rec.Open.Plan.Version, rec.Open.Weight, env)
+		ev.Next = []string{"slipway route --env " + env + " moves the traffic", "slipway promote --env " + env + " finishes it", "slipway rollback --env " + env + " takes it back"}
+	case err == nil && rec != nil && len(rec.History) > 0:
+		ev.Outcome = release.Promoted
+		ev.Message = fmt.Sprintf("%s %s takes all traffic in %s.", service, orUnknown(rec.History[0].Version), env)
+		ev.Next = []string{"slipway status --env " + env}
+	case err == nil:
+		ev.Outcome, ev.Message = "done", "Done."
+	case errors.As(err, &rb):
+		ev.Outcome = release.RolledBack
+		ev.Message = fmt.Sprintf("Rolled back, the environment is safe: %s.", rb.Reason)
+		ev.Next = append(ev.Next, "slipway history --env "+env+" keeps the reason")
+	default:
+		ev.Outcome = release.Failed
+		if ExitCode(err) == exitUsage || ExitCode(err) == exitLocked {
+			ev.Outcome = "refused"
+		}
+		ev.Message = err.Error()
+	}
+	return ev
+}
+
+func orUnknown(version string) string {
+	if version == "" {
+		return "(adopted)"
+	}
+	return version
+}

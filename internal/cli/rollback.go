@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-cd/slipway/internal/bundle"
+	"github.com/slipway-cd/slipway/internal/cluster"
+	"github.com/slipway-cd/slipway/internal/event"
+	"github.com/slipway-cd/slipway/internal/release"
+	"github.com/slipway-cd/slipway/internal/target"
+)
+
+func (a *app) rollbackCommand() *cobra.Command {
+	var env string
+	cmd := &cobra.Command{
+		Use:   "rollback",
+		Short: "Take the running release back, or go back to the slot that is kept: one weight change",
+		Long: `If a release is open, it is taken back: by the process that runs it, which is asked to, or by this one if that process is
+gone. If none is open, all traffic moves to the slot that was kept from the release before (strategy keep: true), or,
+for a rolling environment, Helm rolls back to the revision before.`,
+		Example: "  slipway rollback --env prod1",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.checkOutput(); err != nil {
+				return err
+			}
+			return a.show(cmd.Context(), func(ctx context.Context, sink event.Sink) (*release.Record, error) {
+				return a.rollback(ctx, env, sink)
+			})
+		},
+	}
+	a.envFlag(cmd, &env)
+	a.outputFlag(cmd, "with json one event a line")
+	return cmd
+}
+
+func (a *app) rollback(ctx context.Context, env string, sink event.Sink) (*release.Record, error) {
+	t, err := a.openHere(ctx, env, sink)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	rec, err := t.Store.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	by := cluster.Identity()
+	engine := t.Engine
+	if rec.Open != nil && rec.Open.Plan.Bundle != "" { // the open release's own configuration, if it can still be had
+		if pulled, err := bundle.Pull(ctx, rec.Open.Plan.Bundle); err == nil {
+			if full, err := a.open(ctx, pulled, releaseFlags{env: env}, sink); err == nil {
+				defer full.Close()
+				engine = full.Engine
+			}
+		}
+	}
+	err = engine.Back(ctx, "asked for by "+by)
+	var held *cluster.HeldError
+	if !errors.As(err, &held) {
+		return a.after(t, err)
+	}
+	sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Progress, Phase: "rollback", Message: "asking " + held.Holder + ", which runs the release, to go back"})
+	if err := t.Store.Ask(ctx, release.Request{Kind: "rollback", By: by, At: time.Now().UTC()}); err != nil {
+		return nil, err
+	}
+	return a.follow(ctx, t, rec)
+}
+
+// follow waits until the release that was open has ended.
+func (a *app) follow(ctx context.Context, t *target.Target, before *release.Record) (*release.Record, error) {
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	number := before.Last
+	for {
+		rec, err := t.Store.Load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		number = max(number, rec.Last)
+		if rec.Open == nil && len(rec.History) > 0 && rec.History[0].Number == number {
+			if h := rec.History[0]; h.Outcome != release.RolledBack {
+				return rec, fmt.Errorf("release %d had ended (%s) before it could be asked to go back", h.Number, h.Outcome)
+			}
+			return rec, nil
+		}
+		if rec.Open != nil && rec.Open.Stuck != "" {
+			return rec, &release.UnsafeError{Reason: rec.Open.Back, State: fmt.Sprintf("the candidate's weight was last seen at %d %%", rec.Open.Weight), Err: errors.New(rec.Open.Stuck)}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,172 @@
+// Package cli turns flags into calls and results into exit codes. It holds no logic of its own: one file a command.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/slipway-cd/slipway/internal/config"
+	"github.com/slipway-cd/slipway/internal/console"
+	"github.com/slipway-cd/slipway/internal/event"
+	"github.com/slipway-cd/slipway/internal/release"
+)
+
+// Program is what a run of the program is given.
+type Program struct {
+	Version, Commit string
+	Args            []string
+	In              io.Reader
+	Out, Err        *os.File
+	Getenv          func(string) string
+}
+
+// app is one run of the program.
+type app struct {
+	Program
+	file    string
+	output  string
+	verbose bool
+}
+
+// Main runs the program and returns its exit code, see [ExitCode].
+func Main(ctx context.Context, p Program) int {
+	a := &app{Program: p}
+	root := a.root()
+	root.SetArgs(p.Args)
+	root.SetIn(p.In)
+	root.SetOut(p.Out)
+	root.SetErr(p.Err)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !as[*saidError](err) && !as[*childExit](err) {
+		printError(p.Err, err)
+	}
+	return ExitCode(err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "slipway",
+		Short: "Build, gate and release services on Kubernetes, and take a bad release back by itself",
+		Long: `Slipway builds a service into an immutable bundle, releases it into an environment beside production,
+moves the traffic step by step, and takes it back by itself when a gate fails.
+
+Exit codes: 0 done · 1 internal error · 2 wrong usage or configuration, nothing was touched ·
+3 gated out and rolled back, the environment is safe · 4 could not restore a safe state, a person is needed ·
+5 another release holds the lock`,
+		Example: `  slipway build
+  slipway release --env dev1
+  slipway status --env dev1
+  slipway rollback --env dev1`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err: err, next: []string{cmd.CommandPath() + " --help"}}
+	})
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.file, "file", "f", "", "slipway.yaml, or the directory it is in (default: the working directory)")
+	flags.BoolVarP(&a.verbose, "verbose", "v", false, "also show what the libraries below say")
+	root.AddGroup(&cobra.Group{ID: "ship", Title: "Ship:"}, &cobra.Group{ID: "parts", Title: "The parts of a release, for pipelines:"},
+		&cobra.Group{ID: "look", Title: "Look:"}, &cobra.Group{ID: "other", Title: "Other:"})
+	add := func(group string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("ship", a.buildCommand(), a.releaseCommand(), a.rollbackCommand())
+	add("parts", a.deployCommand(), a.routeCommand(), a.promoteCommand())
+	add("look", a.statusCommand(), a.historyCommand())
+	add("other", a.sandboxCommand(), a.versionCommand())
+	root.SetHelpCommandGroupID("other")
+	root.SetCompletionCommandGroupID("other")
+	return root
+}
+
+// outputFlag adds -o with the formats a command knows.
+func (a *app) outputFlag(cmd *cobra.Command, what string) {
+	cmd.Flags().StringVarP(&a.output, "output", "o", "text", "text or json: "+what)
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (a *app) checkOutput() error {
+	if a.output != "text" && a.output != "json" && a.output != "" {
+		return &usageError{err: fmt.Errorf("-o %s is not known: it is text or json", a.output)}
+	}
+	return nil
+}
+
+// envFlag adds --env with completion from slipway.yaml.
+func (a *app) envFlag(cmd *cobra.Command, env *string) {
+	cmd.Flags().StringVarP(env, "env", "e", "", "environment of slipway.yaml")
+	_ = cmd.MarkFlagRequired("env")
+	_ = cmd.RegisterFlagCompletionFunc("env", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		cfg, _, err := config.Load(a.file, a.Getenv)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var names []string
+		for n := range cfg.Environments {
+			names = append(names, n)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+func (a *app) log() io.Writer {
+	if a.verbose {
+		return a.Err
+	}
+	return io.Discard
+}
+
+// stage is a console and the context of a command that shows progress. The context ends, with the cause
+// [release.Interrupted], when the person confirms Ctrl-C or a signal arrives.
+func (a *app) stage(ctx context.Context) (context.Context, console.Console, func()) {
+	return a.stageOn(ctx, a.Out, a.output)
+}
+
+func (a *app) stageOn(ctx context.Context, out *os.File, format string) (context.Context, console.Console, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	opts := console.Detect(out, a.Getenv)
+	opts.Format = format
+	opts.OnInterrupt = func() { cancel(release.Interrupted) }
+	c := console.New(opts)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case s := <-signals:
+				c.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Warning, Message: fmt.Sprintf("got %s: bringing the environment into a safe state, then stopping", s)})
+				cancel(release.Interrupted)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, c, func() {
+		signal.Stop(signals)
+		close(done)
+		c.Close()
+		cancel(nil)
+	}
+}
+
+// printJSON prints a value as indented JSON.
+func (a *app) printJSON(v any) error {
+	enc := json.NewEncoder(a.Out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

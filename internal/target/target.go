@@ -1,0 +1,305 @@
+// Package target joins a bundle, an environment and a cluster: it resolves the configuration and gives the release engine
+// its real parts.
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"k8s.io/utils/clock"
+
+	"github.com/slipway-cd/slipway/internal/bundle"
+	"github.com/slipway-cd/slipway/internal/chart"
+	"github.com/slipway-cd/slipway/internal/cluster"
+	"github.com/slipway-cd/slipway/internal/config"
+	"github.com/slipway-cd/slipway/internal/event"
+	"github.com/slipway-cd/slipway/internal/gate"
+	"github.com/slipway-cd/slipway/internal/journal"
+	"github.com/slipway-cd/slipway/internal/release"
+	"github.com/slipway-cd/slipway/internal/telemetry/kube"
+	"github.com/slipway-cd/slipway/internal/traffic"
+)
+
+// Options of [Open].
+type Options struct {
+	Environment string
+	// Program is this program's version, for the user agent.
+	Program string
+	Sink    event.Sink
+	Getenv  func(string) string
+	// Log takes what libraries say; default: nothing.
+	Log io.Writer
+	// Unlock marks a Helm release that was left pending as failed, instead of refusing it.
+	Unlock bool
+}
+
+// Target is one service in one environment, with its engine.
+type Target struct {
+	Config      *config.Config
+	Environment config.Environment
+	Name        string // of the environment
+	Clients     *cluster.Clients
+	Store       *journal.Store
+	Engine      *release.Engine
+	Plan        release.Plan // complete only with a bundle
+
+	close func()
+}
+
+// Close frees what the gates hold.
+func (t *Target) Close() { t.close() }
+
+// Open resolves the environment, connects to its cluster and wires the engine. With a bundle the engine can release it;
+// without one (nil) it can only continue what the cluster knows, go back and tell. Nothing is changed in the cluster.
+func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Options) (*Target, error) {
+	env, err := cfg.Environment(o.Environment)
+	if err != nil {
+		return nil, err
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+	clients, err := cluster.Open(ctx, env.Cluster.Kubeconfig, env.Cluster.Context, o.Program)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewTextHandler(o.Log, nil))
+	helm, err := chart.New(clients.REST, env.Namespace, log)
+	if err != nil {
+		return nil, err
+	}
+	where := traffic.Target{Service: cfg.Service, Environment: o.Environment, Namespace: env.Namespace, Host: env.Host}
+	router, routerName, slotHeader := newRouter(clients, where, env.Router)
+	verifier, err := traffic.NewVerifier(env.Endpoint, env.Host, slotHeader)
+	if err != nil {
+		return nil, err
+	}
+	store := journal.New(clients.Kube, env.Namespace, cfg.Service, o.Environment)
+	source := kube.NewSource(clients.Kube)
+	gates, err := newGates(cfg, env, source, o.Sink)
+	if err != nil {
+		return nil, err
+	}
+	charts := &charts{helm: helm, config: cfg, env: env, pulled: pulled, labels: map[string]string{
+		"slipway.dev/service": cfg.Service, "slipway.dev/environment": o.Environment,
+	}}
+	if pulled != nil {
+		if charts.chart, err = chart.Open(pulled.ChartTGZ); err != nil {
+			return nil, err
+		}
+	}
+	t := &Target{
+		Config: cfg, Environment: env, Name: o.Environment, Clients: clients, Store: store, close: gates.close,
+		Plan: plan(cfg, env, o.Environment, routerName, pulled),
+	}
+	t.Engine = &release.Engine{
+		Store:     store,
+		Locker:    locker{clients: clients, namespace: env.Namespace, name: journal.Name(cfg.Service, o.Environment), sink: o.Sink},
+		Charts:    charts,
+		Router:    router,
+		Verifier:  verifier,
+		Readiness: readiness{source: source, namespace: env.Namespace, charts: charts, sink: o.Sink},
+		Gates:     gates,
+		Preflight: &preflight{target: t, helm: helm, charts: charts, router: router, options: o},
+		Sink:      o.Sink,
+		Clock:     clock.RealClock{},
+		Holder:    cluster.Identity(),
+	}
+	return t, nil
+}
+
+func newRouter(c *cluster.Clients, t traffic.Target, cfg config.Router) (router traffic.Router, name, slotHeader string) {
+	if cfg.Nginx != nil {
+		return traffic.NewNginx(c.Dynamic, t, *cfg.Nginx), "nginx", cfg.Nginx.SlotHeader
+	}
+	var g config.GatewayRouter
+	if cfg.Gateway != nil {
+		g = *cfg.Gateway
+	}
+	return traffic.NewGateway(c.Dynamic, t, g), "gateway", ""
+}
+
+// plan resolves what the journal keeps.
+func plan(cfg *config.Config, env config.Environment, name, router string, pulled *bundle.Pulled) release.Plan {
+	p := release.Plan{
+		Service: cfg.Service, Environment: name, Namespace: env.Namespace, Host: env.Host, Endpoint: env.Endpoint,
+		Router: router, Gates: env.Gates, Ready: time.Duration(env.ReadyTimeout), Steps: []int{100}, Deadline: gate.DefaultDeadline,
+	}
+	if pulled != nil {
+		p.Bundle, p.Version = pulled.Reference(), pulled.Bundle.Version
+	}
+	s := env.Strategy
+	switch {
+	case s.Rolling != nil:
+		p.Strategy, p.Hold = "rolling", time.Duration(s.Rolling.Hold)
+	case s.BlueGreen != nil:
+		p.Strategy, p.Hold, p.Bake, p.Keep = "blue-green", time.Duration(s.BlueGreen.Hold), time.Duration(s.BlueGreen.Bake), s.BlueGreen.Keep
+	case s.Canary != nil:
+		p.Strategy, p.Hold, p.Bake, p.Keep = "canary", time.Duration(s.Canary.Hold), time.Duration(s.Canary.Bake), s.Canary.Keep
+		p.Steps = slices.Clone(s.Canary.Steps)
+		if s.Canary.Deadline > 0 {
+			p.Deadline = time.Duration(s.Canary.Deadline)
+		}
+	}
+	return p
+}
+
+// locker takes the Lease.
+type locker struct {
+	clients         *cluster.Clients
+	namespace, name string
+	sink            event.Sink
+}
+
+func (l locker) Acquire(ctx context.Context) (release.Lock, error) {
+	say := func(msg string) {
+		l.sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Progress, Phase: "lock", Object: "lease/" + l.namespace + "/" + l.name, Message: msg})
+	}
+	lock, err := cluster.Acquire(ctx, l.clients.Kube, cluster.LockOptions{
+		Namespace: l.namespace, Name: l.name,
+		Watching: func(h cluster.HeldError) {
+			say("the lock is held by " + h.Holder + "; watching whether that process is alive")
+		},
+		TookOver: func(h cluster.HeldError) {
+			say("took the lock over from " + h.Holder + ", which has stopped renewing it")
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return lock, nil
+}
+
+// readiness waits for the pods of a slot.
+type readiness struct {
+	source    *kube.Source
+	namespace string
+	charts    *charts
+	sink      event.Sink
+}
+
+func (r readiness) Wait(ctx context.Context, d release.Deployment, b traffic.Backend, since time.Time, timeout time.Duration) error {
+	_, err := gate.WaitReady(ctx, r.source, gate.Candidate{
+		Namespace: r.namespace, Release: d.Release, Slot: d.Slot, Service: b.Service, Since: since,
+		Workloads: r.charts.workloads(ctx, d),
+	}, gate.ReadyOptions{Timeout: timeout, Sink: r.sink, Phase: string(release.PhaseDeploy)})
+	return err
+}
+
+// gates are the environment's gates by stage.
+type gates struct {
+	byStage map[string][]gate.Named
+	sink    event.Sink
+	closers []interface{ Close() }
+}
+
+func newGates(cfg *config.Config, env config.Environment, source *kube.Source, sink event.Sink) (*gates, error) {
+	g := &gates{byStage: map[string][]gate.Named{}, sink: sink}
+	for _, name := range env.Gates {
+		gc, err := cfg.Gate(name)
+		if err != nil {
+			return nil, err
+		}
+		named := gate.Named{Name: name}
+		switch {
+		case gc.Probe != nil:
+			p, err := gate.NewProbe(name, *gc.Probe)
+			if err != nil {
+				return nil, fmt.Errorf("making gate %s: %w", name, err)
+			}
+			named.Gate = p
+			g.closers = append(g.closers, p)
+		case gc.Kubernetes != nil:
+			named.Gate = gate.NewKubernetes(name, *gc.Kubernetes, source)
+		default:
+			return nil, fmt.Errorf("making gate %s: it has no kind", name)
+		}
+		for _, stage := range []string{"smoke", "steps"} {
+			if gc.At == "" || gc.At == stage {
+				g.byStage[stage] = append(g.byStage[stage], named)
+			}
+		}
+	}
+	return g, nil
+}
+
+func (g *gates) close() {
+	for _, c := range g.closers {
+		c.Close()
+	}
+}
+
+func (g *gates) Ask(ctx context.Context, stage string, c gate.Candidate, hold, deadline time.Duration) (release.Decision, error) {
+	d, err := gate.Ask(ctx, g.byStage[stage], c, gate.Options{Hold: hold, Deadline: deadline, Sink: g.sink, Phase: stage})
+	if err != nil {
+		return release.Decision{}, err
+	}
+	return release.Decision{Pass: d.Outcome == gate.Pass, Gate: d.Gate, Reason: d.Reason}, nil
+}
+
+// resolver gives the values that references in chart values stand for.
+func resolver(pulled *bundle.Pulled, d release.Deployment) func(string) (string, error) {
+	return func(ref string) (string, error) {
+		switch ref {
+		case "slot":
+			return d.Slot, nil
+		case "release":
+			return d.Release, nil
+		case "version":
+			return pulled.Bundle.Version, nil
+		}
+		for _, name := range slices.Sorted(maps.Keys(pulled.Bundle.Images)) {
+			img := pulled.Bundle.Images[name]
+			switch ref {
+			case "image:" + name:
+				return img.Reference(), nil
+			case "image:" + name + ".repository":
+				return img.Repository, nil
+			case "image:" + name + ".digest":
+				return img.Digest, nil
+			case "image:" + name + ".hex":
+				return img.Digest[len("sha256:"):], nil
+			}
+		}
+		return "", fmt.Errorf("${%s} is in the release configuration, but bundle %s has no such thing", ref, bundle.ShortDigest(pulled.Digest))
+	}
+}
+
+// expand resolves the references in every string of a value.
+func expand(v any, resolve func(string) (string, error)) (any, error) {
+	switch v := v.(type) {
+	case string:
+		return config.Expand(v, resolve)
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			x, err := expand(e, resolve)
+			if err != nil {
+				return nil, err
+			}
+			out[k] = x
+		}
+		return out, nil
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			x, err := expand(e, resolve)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = x
+		}
+		return out, nil
+	default:
+		return v, nil
+	}
+}
+
+var errNoBundle = errors.New("no bundle is at hand")
+
