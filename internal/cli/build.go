@@ -2,13 +2,10 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"sort"
 
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-cd/slipway/internal/build"
-	"github.com/slipway-cd/slipway/internal/bundle"
 	"github.com/slipway-cd/slipway/internal/chart"
 	"github.com/slipway-cd/slipway/internal/config"
 	"github.com/slipway-cd/slipway/internal/console"
@@ -64,7 +61,7 @@ The bundle's digest is what is released; the same source always gives the same d
 			if asJSON {
 				return a.printJSON(res)
 			}
-			return a.printBuild(res)
+			return nil // the console's last words say it all
 		},
 	}
 	cmd.Flags().StringVar(&version, "version", "", "the bundle's version, for people (default: the commit)")
@@ -77,19 +74,4 @@ func (a *app) build(ctx context.Context, cfg *config.Config, raw []byte, version
 		Config: cfg, ConfigBytes: raw, Version: version, Builder: "slipway " + a.Version,
 		Charts: charts{}, Sink: sink, Log: a.log(),
 	})
-}
-
-func (a *app) printBuild(res *build.Result) error {
-	names := make([]string, 0, len(res.Bundle.Images))
-	for n := range res.Bundle.Images {
-		names = append(names, n)
-	}
-	sort.Strings(names)
-	fmt.Fprintf(a.Out, "Built %s %s in %s.\n", res.Bundle.Service, res.Bundle.Version, console.FormatDuration(res.Took))
-	for _, n := range names {
-		fmt.Fprintf(a.Out, "  image   %-28s %s\n", n, bundle.ShortDigest(res.Bundle.Images[n].Digest))
-	}
-	fmt.Fprintf(a.Out, "  chart   %-28s %s\n", res.Bundle.Chart.Name+" "+res.Bundle.Chart.Version, bundle.ShortDigest(res.Bundle.Chart.Digest))
-	_, err := fmt.Fprintf(a.Out, "  bundle  %s\nnext: slipway release --env … --bundle %s\n", res.Reference, res.Reference)
-	return err
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-cd/slipway/internal/bundle"
 	"github.com/slipway-cd/slipway/internal/config"
+	"github.com/slipway-cd/slipway/internal/console"
 	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/release"
 	"github.com/slipway-cd/slipway/internal/target"
@@ -17,8 +19,8 @@ import (
 
 // releaseFlags are shared by the commands that run a release.
 type releaseFlags struct {
-	env, bundle string
-	unlock      bool
+	env, bundle, version string
+	unlock               bool
 }
 
 func (a *app) releaseCommand() *cobra.Command {
@@ -65,7 +67,15 @@ func (a *app) beginFlags(cmd *cobra.Command, f *releaseFlags) {
 	a.envFlag(cmd, &f.env)
 	cmd.Flags().StringVarP(&f.bundle, "bundle", "b", "", "bundle to release, REPOSITORY@sha256:… or REPOSITORY:VERSION (default: build the checkout)")
 	cmd.Flags().BoolVar(&f.unlock, "unlock", false, "mark a Helm release that a dead process left pending as failed, and go on")
+	cmd.Flags().StringVar(&f.version, "version", "", "with a build: the bundle's version, for people (default: the commit)")
+	cmd.MarkFlagsMutuallyExclusive("bundle", "version")
+	a.eventFlags(cmd)
+}
+
+// eventFlags are those of every command that emits events.
+func (a *app) eventFlags(cmd *cobra.Command) {
 	a.outputFlag(cmd, "with json one event a line")
+	cmd.Flags().StringVar(&a.events, "events", "", "also write every event to this file, one JSON object a line")
 }
 
 func (a *app) routeCommand() *cobra.Command {
@@ -85,7 +95,7 @@ func (a *app) routeCommand() *cobra.Command {
 	}
 	a.envFlag(cmd, &f.env)
 	cmd.Flags().IntVarP(&weight, "weight", "w", 0, "stop after the first step of at least this weight in percent (default: all steps)")
-	a.outputFlag(cmd, "with json one event a line")
+	a.eventFlags(cmd)
 	return cmd
 }
 
@@ -101,7 +111,7 @@ func (a *app) promoteCommand() *cobra.Command {
 		},
 	}
 	a.envFlag(cmd, &f.env)
-	a.outputFlag(cmd, "with json one event a line")
+	a.eventFlags(cmd)
 	return cmd
 }
 
@@ -122,7 +132,7 @@ func (a *app) begin(ctx context.Context, f releaseFlags, until release.Until) er
 			if _, err := cfg.Environment(f.env); err != nil { // before a build that would be for nothing
 				return nil, err
 			}
-			res, err := a.build(ctx, cfg, raw, "", sink)
+			res, err := a.build(ctx, cfg, raw, f.version, sink)
 			if err != nil {
 				return nil, err
 			}
@@ -218,10 +228,28 @@ func (a *app) after(t *target.Target, err error) (*release.Record, error) {
 // show runs f with a console and says at the end, in one event, how it ended.
 func (a *app) show(ctx context.Context, f func(context.Context, event.Sink) (*release.Record, error)) error {
 	start := time.Now()
+	var record console.Console
+	if a.events != "" {
+		file, err := os.Create(a.events)
+		if err != nil {
+			return &usageError{err: fmt.Errorf("opening the file for events (--events): %w", err)}
+		}
+		defer file.Close()
+		record = console.New(console.Options{Out: file, Format: console.FormatJSON})
+	}
 	ctx, c, done := a.stage(ctx)
-	rec, err := f(ctx, c)
-	c.Emit(finished(rec, err, time.Since(start)))
+	sink := event.SinkFunc(func(e event.Event) {
+		c.Emit(e)
+		if record != nil {
+			record.Emit(e)
+		}
+	})
+	rec, err := f(ctx, sink)
+	sink.Emit(finished(rec, err, time.Since(start)))
 	done()
+	if record != nil {
+		record.Close()
+	}
 	if err != nil {
 		return &saidError{err}
 	}

@@ -35,7 +35,7 @@ for a rolling environment, Helm rolls back to the revision before.`,
 		},
 	}
 	a.envFlag(cmd, &env)
-	a.outputFlag(cmd, "with json one event a line")
+	a.eventFlags(cmd)
 	return cmd
 }
 

@@ -33,6 +33,7 @@ type app struct {
 	Program
 	file    string
 	output  string
+	events  string
 	verbose bool
 }
 

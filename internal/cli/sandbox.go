@@ -45,7 +45,9 @@ looked for beside slipway and in PATH.`,
 // childExit is the exit code of a program that has said itself what was wrong.
 type childExit struct{ code int }
 
-func (e *childExit) Error() string { return fmt.Sprintf("%s ended with exit code %d", sandboxProgram, e.code) }
+func (e *childExit) Error() string {
+	return fmt.Sprintf("%s ended with exit code %d", sandboxProgram, e.code)
+}
 
 func findSandbox() (string, error) {
 	if self, err := os.Executable(); err == nil {

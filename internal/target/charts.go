@@ -84,7 +84,9 @@ func (c *charts) Rollback(ctx context.Context, name string, revision int) error 
 }
 
 // Uninstall implements [release.Charts].
-func (c *charts) Uninstall(ctx context.Context, name string) error { return c.helm.Uninstall(ctx, name) }
+func (c *charts) Uninstall(ctx context.Context, name string) error {
+	return c.helm.Uninstall(ctx, name)
+}
 
 // Revision implements [release.Charts].
 func (c *charts) Revision(ctx context.Context, name string) (int, error) {

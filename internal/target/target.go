@@ -302,4 +302,3 @@ func expand(v any, resolve func(string) (string, error)) (any, error) {
 }
 
 var errNoBundle = errors.New("no bundle is at hand")
-

@@ -1,0 +1,89 @@
+// Timeline tells, from the load generator's record and a release's events, how long a bad version hurt.
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/slipway-cd/slipway/internal/console"
+	"github.com/slipway-cd/slipway/internal/event"
+)
+
+// answer is one line of the load generator's record.
+type answer struct {
+	Time    time.Time `json:"time"`
+	Code    int       `json:"code"`
+	Version string    `json:"version"`
+}
+
+func main() {
+	record := flag.String("record", "", "the load generator's record")
+	events := flag.String("events", "", "the release's events")
+	version := flag.String("version", "", "the bad version")
+	flag.Parse()
+	if err := run(*record, *events, *version); err != nil {
+		fmt.Fprintln(os.Stderr, "timeline:", err)
+		os.Exit(1)
+	}
+}
+
+func run(record, events, version string) error {
+	var decided, verified time.Time
+	if err := lines(events, func(e event.Event) {
+		switch {
+		case e.Kind == event.Phase && e.Phase == "rollback" && decided.IsZero():
+			decided = e.Time
+		case e.Kind == event.Verified && e.Phase == "rollback" && verified.IsZero():
+			verified = e.Time
+		}
+	}); err != nil {
+		return err
+	}
+	var firstBad, last time.Time
+	if err := lines(record, func(a answer) {
+		if (a.Code < 200 || a.Code > 299) && (firstBad.IsZero() || a.Time.Before(firstBad)) {
+			firstBad = a.Time
+		}
+		if a.Version == version && a.Time.After(last) {
+			last = a.Time
+		}
+	}); err != nil {
+		return err
+	}
+	if verified.IsZero() {
+		return fmt.Errorf("%s does not tell of weight 0", events)
+	}
+	if !firstBad.IsZero() {
+		fmt.Printf("first bad answer to a user → weight 0 in force at the gateway: %s\n", console.FormatDuration(verified.Sub(firstBad)))
+	} else {
+		fmt.Println("no user got a bad answer")
+	}
+	fmt.Printf("decision to go back        → weight 0 in force at the gateway: %s\n", console.FormatDuration(verified.Sub(decided)))
+	if !last.IsZero() {
+		fmt.Printf("decision to go back        → last answer of %s to a user:      %s\n", version, console.FormatDuration(max(0, last.Sub(decided))))
+	}
+	return nil
+}
+
+// lines reads a file of one JSON object a line.
+func lines[T any](path string, each func(T)) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	s := bufio.NewScanner(f)
+	s.Buffer(nil, 1<<20)
+	for s.Scan() {
+		var v T
+		if err := json.Unmarshal(s.Bytes(), &v); err != nil {
+			return fmt.Errorf("reading %s: %w", path, err)
+		}
+		each(v)
+	}
+	return s.Err()
+}
