@@ -2,10 +2,15 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-cd/slipway/internal/build"
+	"github.com/slipway-cd/slipway/internal/bundle"
 	"github.com/slipway-cd/slipway/internal/chart"
 	"github.com/slipway-cd/slipway/internal/config"
 	"github.com/slipway-cd/slipway/internal/console"
@@ -54,6 +59,9 @@ The bundle's digest is what is released; the same source always gives the same d
 			}
 			ctx, c, done := a.stageOn(cmd.Context(), out, console.FormatText)
 			res, err := a.build(ctx, cfg, raw, version, c)
+			if err == nil {
+				c.Emit(built(res))
+			}
 			done()
 			if err != nil {
 				return err
@@ -74,4 +82,19 @@ func (a *app) build(ctx context.Context, cfg *config.Config, raw []byte, version
 		Config: cfg, ConfigBytes: raw, Version: version, Builder: "slipway " + a.Version,
 		Charts: charts{}, Sink: sink, Log: a.log(),
 	})
+}
+
+// built says at the end what was made.
+func built(res *build.Result) event.Event {
+	b := res.Bundle
+	ev := event.Event{Time: time.Now().UTC(), Kind: event.Finished, Outcome: "built", Took: res.Took,
+		Message: fmt.Sprintf("Built %s %s.", b.Service, b.Version),
+		Next:    []string{"slipway release --env … --bundle " + res.Reference}}
+	for _, name := range slices.Sorted(maps.Keys(b.Images)) {
+		ev.Fields = append(ev.Fields, event.Field{Key: "image " + name, Value: bundle.ShortDigest(b.Images[name].Digest)})
+	}
+	ev.Fields = append(ev.Fields,
+		event.Field{Key: "chart " + b.Chart.Name + " " + b.Chart.Version, Value: bundle.ShortDigest(b.Chart.Digest)},
+		event.Field{Key: "bundle", Value: bundle.ShortDigest(res.Digest)})
+	return ev
 }

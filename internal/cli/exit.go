@@ -115,7 +115,7 @@ func next(err error) []string {
 
 // printError writes an error as every error is written: what happened, then what to do next.
 func printError(w io.Writer, err error) {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) && !as[*build.PushError](err) {
 		err = errors.New("stopped")
 	}
 	fmt.Fprintf(w, "slipway: %s\n", strings.TrimRight(err.Error(), "\n"))
