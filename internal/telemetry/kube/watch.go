@@ -1,0 +1,193 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/slipway-cd/slipway/internal/cluster"
+)
+
+// settle is how long changes are gathered before they are judged: a pod that gets ready changes four objects.
+const settle = 5 * time.Millisecond
+
+// Watch follows the target and calls see with a report at the start and after each change, from one goroutine, until see
+// returns true, ctx ends (its error is returned) or the cluster refuses the watch (*[cluster.Error]). Connections that
+// break are made again; while there is none, see is not called. The first report is not older than the call.
+func (s *Source) Watch(ctx context.Context, t Target, see func(Report) bool) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+
+	// A watch may begin with what a cache of the API server knew a moment ago. Asking once for certain tells which
+	// generations are the least that count, so that the Deployment of before the upgrade is not taken for ready.
+	first, err := s.read(ctx, t)
+	if err != nil {
+		return err
+	}
+	least := generations(first)
+
+	f := informers.NewSharedInformerFactoryWithOptions(s.Kube, 0, informers.WithNamespace(t.Namespace))
+	warn := informers.NewSharedInformerFactoryWithOptions(s.Kube, 0, informers.WithNamespace(t.Namespace),
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.FieldSelector = "type=Warning" }))
+	st := stores{
+		deployments: f.Apps().V1().Deployments().Informer(), replicaSets: f.Apps().V1().ReplicaSets().Informer(),
+		statefulSets: f.Apps().V1().StatefulSets().Informer(), daemonSets: f.Apps().V1().DaemonSets().Informer(),
+		jobs: f.Batch().V1().Jobs().Informer(), pods: f.Core().V1().Pods().Informer(), events: warn.Core().V1().Events().Informer(),
+	}
+	needed := []cache.SharedIndexInformer{st.deployments, st.replicaSets, st.statefulSets, st.daemonSets, st.jobs, st.pods}
+	if t.Service != "" {
+		st.services = f.Core().V1().Services().Informer()
+		st.slices = f.Discovery().V1().EndpointSlices().Informer()
+		needed = append(needed, st.services, st.slices)
+	}
+	changed := make(chan struct{}, 1)
+	poke := func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	on := cache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { poke() }, UpdateFunc: func(any, any) { poke() }, DeleteFunc: func(any) { poke() },
+	}
+	refused := func(what string) cache.WatchErrorHandlerWithContext {
+		return func(_ context.Context, _ *cache.Reflector, err error) {
+			if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+				cancel(cluster.Explain(err, "watching "+what+" in namespace "+t.Namespace))
+			}
+		}
+	}
+	for _, i := range needed {
+		if err := i.SetWatchErrorHandlerWithContext(refused("the release's objects")); err != nil {
+			return fmt.Errorf("preparing to watch namespace %s: %w", t.Namespace, err)
+		}
+		if _, err := i.AddEventHandler(on); err != nil {
+			return fmt.Errorf("preparing to watch namespace %s: %w", t.Namespace, err)
+		}
+	}
+	// Without events there is less to tell, but nothing to stop for.
+	quiet := func(context.Context, *cache.Reflector, error) {}
+	if err := st.events.SetWatchErrorHandlerWithContext(quiet); err != nil {
+		return fmt.Errorf("preparing to watch the events of namespace %s: %w", t.Namespace, err)
+	}
+	if _, err := st.events.AddEventHandler(on); err != nil {
+		return fmt.Errorf("preparing to watch the events of namespace %s: %w", t.Namespace, err)
+	}
+	f.Start(ctx.Done())
+	warn.Start(ctx.Done())
+	defer func() {
+		cancel(nil)
+		f.Shutdown()
+		warn.Shutdown()
+	}()
+	for _, i := range needed {
+		if !cache.WaitForCacheSync(ctx.Done(), i.HasSynced) {
+			return context.Cause(ctx)
+		}
+	}
+	poke()
+	for {
+		var stale <-chan time.Time
+		if least != nil {
+			stale = time.After(time.Second)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-changed:
+		case <-stale:
+			// Perhaps a workload was deleted meanwhile, and waiting for it would be for ever.
+			if first, err = s.read(ctx, t); err != nil {
+				return err
+			}
+			least = generations(first)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(settle):
+		}
+		snap := st.snapshot(t.Service)
+		if !atLeast(snap, least) {
+			continue
+		}
+		least = nil
+		if see(Judge(t, snap)) {
+			return nil
+		}
+	}
+}
+
+// stores are the informers' caches.
+type stores struct {
+	deployments, replicaSets, statefulSets, daemonSets, jobs, pods, events, services, slices cache.SharedIndexInformer
+}
+
+func (st stores) snapshot(service string) Snapshot {
+	snap := Snapshot{
+		Deployments: objects[appsv1.Deployment](st.deployments), ReplicaSets: objects[appsv1.ReplicaSet](st.replicaSets),
+		StatefulSets: objects[appsv1.StatefulSet](st.statefulSets), DaemonSets: objects[appsv1.DaemonSet](st.daemonSets),
+		Jobs: objects[batchv1.Job](st.jobs), Pods: objects[corev1.Pod](st.pods), Events: objects[corev1.Event](st.events),
+	}
+	if st.services == nil {
+		return snap
+	}
+	for _, svc := range objects[corev1.Service](st.services) {
+		if svc.Name == service {
+			snap.Service = svc
+		}
+	}
+	for _, sl := range objects[discoveryv1.EndpointSlice](st.slices) {
+		if sl.Labels[discoveryv1.LabelServiceName] == service {
+			snap.Slices = append(snap.Slices, *sl)
+		}
+	}
+	return snap
+}
+
+func objects[T any](i cache.SharedIndexInformer) []*T {
+	list := i.GetStore().List()
+	out := make([]*T, 0, len(list))
+	for _, o := range list {
+		if x, ok := any(o).(*T); ok {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func generations(s Snapshot) map[types.UID]int64 {
+	out := map[types.UID]int64{}
+	for _, x := range s.Deployments {
+		out[x.UID] = x.Generation
+	}
+	for _, x := range s.StatefulSets {
+		out[x.UID] = x.Generation
+	}
+	for _, x := range s.DaemonSets {
+		out[x.UID] = x.Generation
+	}
+	return out
+}
+
+// atLeast says whether every workload of least is in s in that generation or a later one. It is asked only until it was
+// true once: after that a workload may be deleted.
+func atLeast(s Snapshot, least map[types.UID]int64) bool {
+	have := generations(s)
+	for uid, g := range least {
+		if have[uid] < g {
+			return false
+		}
+	}
+	return true
+}
