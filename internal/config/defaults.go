@@ -1,0 +1,162 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// The defaults that [Config.Environment] and [Config.Gate] fill in.
+const (
+	DefaultReadyTimeout = Duration(5 * time.Minute)
+	DefaultDeadline     = Duration(5 * time.Minute)
+	DefaultProbeTimeout = Duration(5 * time.Second)
+	DefaultGateway      = "gateway"
+	DefaultIngressClass = "nginx"
+)
+
+// DefaultSteps are the weights of a canary that names none. The slice is new at each call.
+func DefaultSteps() []int { return []int{5, 25, 50, 100} }
+
+// Environment is the named environment with every default filled in, its values merged over the service's.
+// What it returns is a copy: changing it does not change the configuration.
+// A name that does not exist is an *[Error] that lists those that do.
+func (c *Config) Environment(name string) (Environment, error) {
+	e, ok := c.Environments[name]
+	if !ok {
+		return Environment{}, &Error{Problems: []Problem{{File: FileName, Path: "environments." + name,
+			Message: fmt.Sprintf("there is no environment %q%s", name, didYouMeanOrList(name, sortedKeys(c.Environments), "environments"))}}}
+	}
+	if e.Endpoint == "" {
+		e.Endpoint = "http://" + e.Host
+	}
+	e.Endpoint = strings.TrimRight(e.Endpoint, "/")
+	e.Gates = append([]string(nil), e.Gates...)
+	e.Values = MergeValues(c.Values, e.Values)
+	if e.ReadyTimeout == 0 {
+		e.ReadyTimeout = DefaultReadyTimeout
+	}
+	e.Router = routerDefaults(e.Router, e.Namespace)
+	e.Strategy = strategyDefaults(e.Strategy)
+	return e, nil
+}
+
+func routerDefaults(r Router, namespace string) Router {
+	if r.Nginx != nil {
+		nginx := *r.Nginx
+		if nginx.Class == "" {
+			nginx.Class = DefaultIngressClass
+		}
+		return Router{Nginx: &nginx}
+	}
+	gateway := GatewayRouter{}
+	if r.Gateway != nil {
+		gateway = *r.Gateway
+	}
+	if gateway.Name == "" {
+		gateway.Name = DefaultGateway
+	}
+	if gateway.Namespace == "" {
+		gateway.Namespace = namespace
+	}
+	return Router{Gateway: &gateway}
+}
+
+func strategyDefaults(s Strategy) Strategy {
+	switch {
+	case s.Rolling != nil:
+		rolling := *s.Rolling
+		return Strategy{Rolling: &rolling}
+	case s.BlueGreen != nil:
+		blueGreen := *s.BlueGreen
+		return Strategy{BlueGreen: &blueGreen}
+	case s.Canary != nil:
+		canary := *s.Canary
+		canary.Steps = append([]int(nil), canary.Steps...)
+		if len(canary.Steps) == 0 {
+			canary.Steps = DefaultSteps()
+		}
+		if canary.Deadline == 0 {
+			canary.Deadline = DefaultDeadline
+		}
+		return Strategy{Canary: &canary}
+	}
+	return s
+}
+
+// Gate is the named gate with every default filled in; a copy, as with [Config.Environment].
+// A name that does not exist is an *[Error].
+func (c *Config) Gate(name string) (Gate, error) {
+	g, ok := c.Gates[name]
+	if !ok {
+		return Gate{}, &Error{Problems: []Problem{{File: FileName, Path: "gates." + name,
+			Message: fmt.Sprintf("there is no gate %q%s", name, didYouMeanOrList(name, sortedKeys(c.Gates), "gates"))}}}
+	}
+	if g.Kubernetes != nil {
+		kubernetes := *g.Kubernetes
+		g.Kubernetes = &kubernetes
+	}
+	if g.Probe != nil {
+		probe := *g.Probe
+		probe.Headers = make(map[string]string, len(g.Probe.Headers))
+		for k, v := range g.Probe.Headers {
+			probe.Headers[k] = v
+		}
+		if probe.Method == "" {
+			probe.Method = "GET"
+		}
+		if probe.Count == 0 {
+			probe.Count = 1
+		}
+		if probe.Timeout == 0 {
+			probe.Timeout = DefaultProbeTimeout
+		}
+		g.Probe = &probe
+	}
+	return g, nil
+}
+
+// MergeValues lays over on top of base as Helm does: mappings merge, anything else (a list too) replaces, and a null
+// in over stays null, which makes Helm drop the chart's default. Neither argument is changed or shared.
+func MergeValues(base, over map[string]any) map[string]any {
+	if base == nil && over == nil {
+		return nil
+	}
+	merged := make(map[string]any, len(base)+len(over))
+	for k, v := range base {
+		merged[k] = copyValue(v)
+	}
+	for k, v := range over {
+		below, isMap := merged[k].(map[string]any)
+		above, overIsMap := v.(map[string]any)
+		if isMap && overIsMap {
+			merged[k] = MergeValues(below, above)
+		} else {
+			merged[k] = copyValue(v)
+		}
+	}
+	return merged
+}
+
+func copyValue(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		return MergeValues(v, map[string]any{})
+	case []any:
+		list := make([]any, len(v))
+		for i, item := range v {
+			list[i] = copyValue(item)
+		}
+		return list
+	}
+	return v
+}
+
+// didYouMeanOrList is didYouMean, and the list as well: a person who asks for an environment wants to see them.
+func didYouMeanOrList(given string, known []string, what string) string {
+	hint := didYouMean(given, known, what)
+	if strings.Contains(hint, "did you mean") {
+		hint += fmt.Sprintf(" The %s are %s", what, strings.Join(known, ", "))
+	}
+	return hint
+}
