@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -11,8 +12,10 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/informers"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/slipway-cd/slipway/internal/cluster"
@@ -36,18 +39,20 @@ func (s *Source) Watch(ctx context.Context, t Target, see func(Report) bool) err
 	}
 	least := generations(first)
 
-	f := informers.NewSharedInformerFactoryWithOptions(s.Kube, 0, informers.WithNamespace(t.Namespace))
-	warn := informers.NewSharedInformerFactoryWithOptions(s.Kube, 0, informers.WithNamespace(t.Namespace),
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.FieldSelector = "type=Warning" }))
+	in := s.Kube
 	st := stores{
-		deployments: f.Apps().V1().Deployments().Informer(), replicaSets: f.Apps().V1().ReplicaSets().Informer(),
-		statefulSets: f.Apps().V1().StatefulSets().Informer(), daemonSets: f.Apps().V1().DaemonSets().Informer(),
-		jobs: f.Batch().V1().Jobs().Informer(), pods: f.Core().V1().Pods().Informer(), events: warn.Core().V1().Events().Informer(),
+		deployments:  follow(in, in.AppsV1().Deployments(t.Namespace), &appsv1.Deployment{}, ""),
+		replicaSets:  follow(in, in.AppsV1().ReplicaSets(t.Namespace), &appsv1.ReplicaSet{}, ""),
+		statefulSets: follow(in, in.AppsV1().StatefulSets(t.Namespace), &appsv1.StatefulSet{}, ""),
+		daemonSets:   follow(in, in.AppsV1().DaemonSets(t.Namespace), &appsv1.DaemonSet{}, ""),
+		jobs:         follow(in, in.BatchV1().Jobs(t.Namespace), &batchv1.Job{}, ""),
+		pods:         follow(in, in.CoreV1().Pods(t.Namespace), &corev1.Pod{}, ""),
+		events:       follow(in, in.CoreV1().Events(t.Namespace), &corev1.Event{}, "type=Warning"),
 	}
 	needed := []cache.SharedIndexInformer{st.deployments, st.replicaSets, st.statefulSets, st.daemonSets, st.jobs, st.pods}
 	if t.Service != "" {
-		st.services = f.Core().V1().Services().Informer()
-		st.slices = f.Discovery().V1().EndpointSlices().Informer()
+		st.services = follow(in, in.CoreV1().Services(t.Namespace), &corev1.Service{}, "")
+		st.slices = follow(in, in.DiscoveryV1().EndpointSlices(t.Namespace), &discoveryv1.EndpointSlice{}, "")
 		needed = append(needed, st.services, st.slices)
 	}
 	changed := make(chan struct{}, 1)
@@ -83,12 +88,13 @@ func (s *Source) Watch(ctx context.Context, t Target, see func(Report) bool) err
 	if _, err := st.events.AddEventHandler(on); err != nil {
 		return fmt.Errorf("preparing to watch the events of namespace %s: %w", t.Namespace, err)
 	}
-	f.Start(ctx.Done())
-	warn.Start(ctx.Done())
+	var running sync.WaitGroup
+	for _, i := range append([]cache.SharedIndexInformer{st.events}, needed...) {
+		running.Go(func() { i.RunWithContext(ctx) })
+	}
 	defer func() {
 		cancel(nil)
-		f.Shutdown()
-		warn.Shutdown()
+		running.Wait()
 	}()
 	for _, i := range needed {
 		if !cache.WaitForCacheSync(ctx.Done(), i.HasSynced) {
@@ -126,6 +132,28 @@ func (s *Source) Watch(ctx context.Context, t Target, see func(Report) bool) err
 			return nil
 		}
 	}
+}
+
+// lister is what every typed client of a namespace has.
+type lister[L runtime.Object] interface {
+	List(context.Context, metav1.ListOptions) (L, error)
+	Watch(context.Context, metav1.ListOptions) (watch.Interface, error)
+}
+
+// follow makes an informer of one kind. The informer factory would do it too, but links those of every kind there is:
+// megabytes.
+func follow[L runtime.Object](kube kubernetes.Interface, from lister[L], example runtime.Object, fields string) cache.SharedIndexInformer {
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.FieldSelector = fields
+			return from.List(ctx, o)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.FieldSelector = fields
+			return from.Watch(ctx, o)
+		},
+	}
+	return cache.NewSharedIndexInformer(cache.ToListWatcherWithWatchListSemantics(lw, kube), example, 0, cache.Indexers{})
 }
 
 // stores are the informers' caches.
