@@ -9,6 +9,8 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 MODULES := . sandbox sandbox/cluster sandbox/gateway apps/calculator
 DIST    := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 export CGO_ENABLED = 0
+# One way of compiling for building, vetting and testing, so that what is compiled is compiled once.
+export GOFLAGS = -trimpath -buildvcs=false
 
 .PHONY: help setup build sandbox demo test check unit e2e bench dist clean tools
 
@@ -27,9 +29,10 @@ build: setup ## build bin/slipway
 	@scripts/build slipway . ./cmd/slipway "$(LDFLAGS)"
 
 sandbox: setup ## build the sandbox's programs (a cold build takes minutes)
+	@go generate -C sandbox ./internal/kube
 	@scripts/build slipway-pause sandbox/cluster ./cmd/pause
 	@scripts/build slipway-sandbox sandbox ./cmd/slipway-sandbox
-	@scripts/build slipway-cluster sandbox/cluster ./cmd/slipway-cluster "-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4"
+	@scripts/build slipway-cluster sandbox/cluster ./cmd/slipway-cluster "-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4 -X k8s.io/client-go/pkg/version.gitVersion=v1.34.4"
 	@scripts/build slipway-gateway sandbox/gateway ./cmd/slipway-gateway
 
 bin/loadgen: setup
