@@ -1,6 +1,6 @@
 module github.com/slipway-cd/slipway
 
-go 1.26.0
+go 1.26.3
 
 require (
 	charm.land/bubbletea/v2 v2.1.1

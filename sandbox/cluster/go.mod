@@ -1,6 +1,6 @@
 module github.com/slipway-cd/slipway/sandbox/cluster
 
-go 1.26.8
+go 1.26.3
 
 // The runtime behaviour that Kubernetes v1.34 is released with.
 godebug default=go1.24
