@@ -32,9 +32,11 @@ func main() {
 }
 
 func run(record, events, version string) error {
-	var decided, verified time.Time
+	var exposed, decided, verified time.Time
 	if err := lines(events, func(e event.Event) {
 		switch {
+		case e.Kind == event.WeightSet && e.Weight != nil && *e.Weight > 0 && exposed.IsZero():
+			exposed = e.Time
 		case e.Kind == event.Phase && e.Phase == "rollback" && decided.IsZero():
 			decided = e.Time
 		case e.Kind == event.Verified && e.Phase == "rollback" && verified.IsZero():
@@ -57,14 +59,16 @@ func run(record, events, version string) error {
 	if verified.IsZero() {
 		return fmt.Errorf("%s does not tell of weight 0", events)
 	}
-	if !firstBad.IsZero() {
-		fmt.Printf("first bad answer to a user → weight 0 in force at the gateway: %s\n", console.FormatDuration(verified.Sub(firstBad)))
+	row := func(what string, d time.Duration) { fmt.Printf("  %-62s %s\n", what, console.FormatDuration(max(0, d))) }
+	if firstBad.IsZero() {
+		fmt.Println("  no user got a bad answer: only the gate did")
 	} else {
-		fmt.Println("no user got a bad answer")
+		row("first bad answer to a user → weight 0 at the gateway:", verified.Sub(firstBad))
 	}
-	fmt.Printf("decision to go back        → weight 0 in force at the gateway: %s\n", console.FormatDuration(verified.Sub(decided)))
+	row("first traffic to "+version+" → weight 0 at the gateway:", verified.Sub(exposed))
+	row("decision to go back → weight 0 at the gateway:", verified.Sub(decided))
 	if !last.IsZero() {
-		fmt.Printf("decision to go back        → last answer of %s to a user:      %s\n", version, console.FormatDuration(max(0, last.Sub(decided))))
+		row("decision to go back → last answer of "+version+" to a user:", last.Sub(decided))
 	}
 	return nil
 }
