@@ -32,11 +32,17 @@ func main() {
 }
 
 func run(record, events, version string) error {
-	var exposed, decided, verified time.Time
+	var exposed, decided, verified, firstBad time.Time
 	if err := lines(events, func(e event.Event) {
 		switch {
 		case e.Kind == event.WeightSet && e.Weight != nil && *e.Weight > 0 && exposed.IsZero():
 			exposed = e.Time
+		case e.Kind == event.Verdict && e.Outcome == "fail":
+			for _, f := range e.Fields {
+				if f.Key == event.FirstFailure && firstBad.IsZero() {
+					firstBad, _ = time.Parse(time.RFC3339Nano, f.Value)
+				}
+			}
 		case e.Kind == event.Phase && e.Phase == "rollback" && decided.IsZero():
 			decided = e.Time
 		case e.Kind == event.Verified && e.Phase == "rollback" && verified.IsZero():
@@ -45,10 +51,14 @@ func run(record, events, version string) error {
 	}); err != nil {
 		return err
 	}
-	var firstBad, last time.Time
+	var last time.Time
+	hurt := false
 	if err := lines(record, func(a answer) {
-		if (a.Code < 200 || a.Code > 299) && (firstBad.IsZero() || a.Time.Before(firstBad)) {
-			firstBad = a.Time
+		if a.Code < 200 || a.Code > 299 {
+			hurt = true
+			if firstBad.IsZero() || a.Time.Before(firstBad) {
+				firstBad = a.Time
+			}
 		}
 		if a.Version == version && a.Time.After(last) {
 			last = a.Time
@@ -59,12 +69,13 @@ func run(record, events, version string) error {
 	if verified.IsZero() {
 		return fmt.Errorf("%s does not tell of weight 0", events)
 	}
-	row := func(what string, d time.Duration) { fmt.Printf("  %-62s %s\n", what, console.FormatDuration(max(0, d))) }
-	if firstBad.IsZero() {
-		fmt.Println("  no user got a bad answer: only the gate did")
-	} else {
-		row("first bad answer to a user → weight 0 at the gateway:", verified.Sub(firstBad))
+	row := func(what string, d time.Duration) {
+		fmt.Printf("  %-68s %s\n", what, console.FormatDuration(max(0, d)))
 	}
+	if !hurt {
+		fmt.Println("  no user got a bad answer: only the gate did")
+	}
+	row("first bad answer, to a user or the gate → weight 0 at the gateway:", verified.Sub(firstBad))
 	row("first traffic to "+version+" → weight 0 at the gateway:", verified.Sub(exposed))
 	row("decision to go back → weight 0 at the gateway:", verified.Sub(decided))
 	if !last.IsZero() {

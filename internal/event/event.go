@@ -44,6 +44,9 @@ type Event struct {
 	Next []string `json:"next,omitempty"`
 }
 
+// FirstFailure is the key of the field, on a failing verdict, that says when the first failure was seen (RFC 3339).
+const FirstFailure = "first failure"
+
 // Field is one fact.
 type Field struct {
 	Key   string `json:"key"`

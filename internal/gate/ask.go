@@ -189,6 +189,9 @@ func (a *asking) take(ctx context.Context, ans answer) error {
 		if a.o.Phase == "step" {
 			e.Weight = &a.c.Weight
 		}
+		if !v.FirstFailed.IsZero() {
+			e.Fields = []event.Field{{Key: event.FirstFailure, Value: v.FirstFailed.Format(time.RFC3339Nano)}}
+		}
 		a.o.Sink.Emit(e)
 	}
 	return nil

@@ -24,6 +24,8 @@ type Verdict struct {
 	Outcome Outcome   `json:"outcome"`
 	Reason  string    `json:"reason"` // one sentence: the evidence in words and figures
 	At      time.Time `json:"at"`     // UTC
+	// FirstFailed is when the first sign of a Fail was seen, where the gate knows.
+	FirstFailed time.Time `json:"firstFailed,omitzero"`
 	// Final says that asking again cannot change a Fail (an image that does not exist).
 	Final bool `json:"final,omitempty"`
 }
@@ -43,6 +45,8 @@ type Candidate struct {
 	// (empty for a rolling release, where every request does).
 	Endpoint, Host      string
 	Header, HeaderValue string
+	// SlotHeader is the response header that names the slot which answered; empty where none does.
+	SlotHeader string
 	// Since is when the candidate was deployed; restarts before it do not count.
 	Since time.Time
 	// Weight is the candidate's share of traffic in percent at this time.

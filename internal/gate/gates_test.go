@@ -46,6 +46,31 @@ func TestAProbeGateReachesTheCandidateByItsHeader(t *testing.T) {
 	}
 }
 
+func TestAnAnswerOfProductionNeitherPassesNorFailsTheCandidate(t *testing.T) {
+	for _, status := range []int{200, 500} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Slot", "blue")
+			w.WriteHeader(status)
+		}))
+		defer srv.Close()
+		g, err := NewProbe("answers", config.Probe{Path: "/", Count: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		v, err := g.Look(t.Context(), Candidate{Endpoint: srv.URL, Slot: "green", SlotHeader: "X-Slot"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Outcome != Hold || !strings.Contains(v.Reason, "answered by slot blue") {
+			t.Errorf("status %d from blue when green was asked: %s (%s), want hold", status, v.Outcome, v.Reason)
+		}
+		if v, _ := g.Look(t.Context(), Candidate{Endpoint: srv.URL, Slot: "blue", SlotHeader: "X-Slot"}); v.Outcome == Hold {
+			t.Errorf("status %d from the slot that was asked holds: %s", status, v.Reason)
+		}
+	}
+}
+
 func TestAProbeGateBearsTheFailuresItAllows(t *testing.T) {
 	n := 0
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -31,8 +31,8 @@ type ProbeGate struct {
 }
 
 // NewProbe makes a gate of a configured probe. The error is a body expression that is no RE2. A look passes when no more
-// requests fail than allowed, fails as soon as more do, and holds when the gateway cannot be reached at all, for that says
-// nothing about the candidate. Close it when it is no longer asked.
+// requests fail than allowed, fails as soon as more do, and holds when the gateway cannot be reached at all or another slot
+// answers, for that says nothing about the candidate. Close it when it is no longer asked.
 func NewProbe(name string, p config.Probe) (*ProbeGate, error) {
 	req := probe.Request{
 		Method: p.Method, Path: p.Path, Body: p.Body, Headers: p.Headers, Count: p.Count,
@@ -56,6 +56,9 @@ func (g *ProbeGate) Look(ctx context.Context, c Candidate) (Verdict, error) {
 		return Verdict{}, err
 	}
 	req := g.req
+	if c.SlotHeader != "" {
+		req.Slot, req.SlotHeader = c.Slot, c.SlotHeader
+	}
 	if c.Header != "" {
 		// A copy: looks of one gate at two candidates must not share it.
 		req.Headers = map[string]string{}
@@ -71,7 +74,7 @@ func (g *ProbeGate) Look(ctx context.Context, c Candidate) (Verdict, error) {
 	v := Verdict{Gate: g.name, At: time.Now().UTC()}
 	switch {
 	case res.Failed > req.AllowedFailures:
-		v.Outcome = Fail
+		v.Outcome, v.FirstFailed = Fail, res.FirstFailed
 		v.Reason = fmt.Sprintf("%d of %d requests failed, %d allowed (%s): %s", res.Failed, res.Sent, req.AllowedFailures, byReason(res), res.First)
 	case res.Unreached > 0:
 		v.Outcome, v.Reason = Hold, "no evidence: "+res.First
@@ -117,7 +120,7 @@ func (g *ProbeGate) at(c Candidate) (Prober, error) {
 func byReason(r probe.Result) string {
 	var out []string
 	for reason, n := range r.Failures {
-		if reason != probe.Unreached {
+		if reason != probe.Unreached && reason != probe.Misrouted {
 			out = append(out, fmt.Sprintf("%s %d", reason, n))
 		}
 	}

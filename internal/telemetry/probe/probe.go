@@ -33,6 +33,9 @@ const (
 	// Unreached means that nothing answered at the endpoint: name, connection or TLS failed. It says nothing about what
 	// is behind it, so it is counted by itself and is never a failure of the candidate.
 	Unreached Reason = "unreached"
+	// Misrouted means that the answer names another slot than the one that is asked. It is treated as Unreached is: some
+	// gateways route past a candidate without endpoints, and what production answers must not speak for it.
+	Misrouted Reason = "misrouted"
 )
 
 // Request is one look: Count requests, one after the other.
@@ -51,6 +54,8 @@ type Request struct {
 	WantStatus int
 	WantBody   *regexp.Regexp
 	Within     time.Duration
+	// Slot, if set, is who must answer, as far as the answer's header SlotHeader tells; an answer without it counts.
+	Slot, SlotHeader string
 	// AllowedFailures: the look ends as soon as there are more, and as soon as the endpoint cannot be reached.
 	AllowedFailures int
 }
@@ -58,12 +63,14 @@ type Request struct {
 // Result is what came of a look.
 type Result struct {
 	Sent, Passed, Failed int
-	// Unreached counts requests that never got to the endpoint; they are in neither Passed nor Failed.
+	// Unreached counts requests that never got to the endpoint or to the slot; they are in neither Passed nor Failed.
 	Unreached int
 	// Failures by reason, Unreached included.
 	Failures map[Reason]int
 	// First says what the first failure (or the failure to reach the endpoint) was like.
 	First string
+	// FirstFailed is when the first failure of the candidate was seen; zero without one.
+	FirstFailed time.Time
 	// P50, P95 and Max are latencies of the whole answers that came; 0 when none did.
 	P50, P95, Max time.Duration
 	Took          time.Duration
@@ -162,11 +169,13 @@ func (p *Prober) Run(ctx context.Context, r Request) (Result, error) {
 		if res.First == "" {
 			res.First = what
 		}
-		if reason == Unreached {
+		if reason == Unreached || reason == Misrouted {
 			res.Unreached++
 			break
 		}
-		res.Failed++
+		if res.Failed++; res.Failed == 1 {
+			res.FirstFailed = time.Now().UTC()
+		}
 		if res.Failed > r.AllowedFailures {
 			break
 		}
@@ -228,6 +237,9 @@ func (p *Prober) one(parent context.Context, r Request) (took time.Duration, who
 			return took, false, Timeout, fmt.Sprintf("%s: no whole answer within %v", name, r.Timeout), nil
 		}
 		return took, false, Transport, fmt.Sprintf("%s: %v", name, err), nil
+	}
+	if by := resp.Header.Get(r.SlotHeader); r.Slot != "" && by != "" && by != r.Slot {
+		return took, false, Misrouted, fmt.Sprintf("%s: answered by slot %s, not by %s", name, by, r.Slot), nil
 	}
 	switch {
 	case r.WantStatus != 0 && resp.StatusCode != r.WantStatus:
