@@ -51,10 +51,10 @@ func clean(s string) string {
 // oneLine is clean without line breaks.
 func oneLine(s string) string { return strings.Join(strings.Fields(clean(s)), " ") }
 
-// shortDigest shortens "…@sha256:3f2a9c1d…" to its first twelve digits; other text stays.
+// shortDigest shortens "…@sha256:3f2a9c1d…" to "sha256:" and twelve digits, as everywhere; other text stays.
 func shortDigest(s string) string {
 	if i := strings.LastIndex(s, "sha256:"); i >= 0 && len(s) >= i+7+12 {
-		return s[i+7 : i+7+12]
+		return s[i : i+7+12]
 	}
 	return s
 }
