@@ -92,6 +92,9 @@ func next(err error) []string {
 	if errors.As(err, &u) {
 		out = append(out, u.next...)
 	}
+	if err != nil && strings.HasPrefix(err.Error(), `required flag(s) "env"`) {
+		out = append(out, "name the environment with --env NAME; slipway.yaml has them under environments")
+	}
 	var r *release.RefusedError
 	if errors.As(err, &r) {
 		out = append(out, r.Next...)

@@ -274,7 +274,7 @@ func finished(rec *release.Record, err error, took time.Duration) event.Event {
 		ev.Next = []string{"slipway route --env " + env + " moves the traffic", "slipway promote --env " + env + " finishes it", "slipway rollback --env " + env + " takes it back"}
 	case err == nil && rec != nil && len(rec.History) > 0:
 		ev.Outcome = release.Promoted
-		ev.Message = fmt.Sprintf("%s %s takes all traffic in %s.", service, orUnknown(rec.History[0].Version), env)
+		ev.Message = fmt.Sprintf("%s %s takes all traffic in %s.", service, orUnknown(rec.Slots[rec.Production].Version), env)
 		ev.Next = []string{"slipway status --env " + env}
 	case err == nil:
 		ev.Outcome, ev.Message = "done", "Done."

@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/bundle"
 	"github.com/slipway-cd/slipway/internal/cluster"
 	"github.com/slipway-cd/slipway/internal/event"
+	"github.com/slipway-cd/slipway/internal/journal"
 	"github.com/slipway-cd/slipway/internal/release"
 	"github.com/slipway-cd/slipway/internal/target"
 )
@@ -50,6 +51,9 @@ func (a *app) rollback(ctx context.Context, env string, sink event.Sink) (*relea
 		return nil, err
 	}
 	by := cluster.Identity()
+	if rec.Open != nil && a.ask(ctx, t, rec, by, sink) {
+		return a.follow(ctx, t, rec)
+	}
 	engine := t.Engine
 	if rec.Open != nil && rec.Open.Plan.Bundle != "" { // the open release's own configuration, if it can still be had
 		if pulled, err := bundle.Pull(ctx, rec.Open.Plan.Bundle); err == nil {
@@ -64,11 +68,46 @@ func (a *app) rollback(ctx context.Context, env string, sink event.Sink) (*relea
 	if !errors.As(err, &held) {
 		return a.after(t, err)
 	}
-	sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Progress, Phase: "rollback", Message: "asking " + held.Holder + ", which runs the release, to go back"})
 	if err := t.Store.Ask(ctx, release.Request{Kind: "rollback", By: by, At: time.Now().UTC()}); err != nil {
 		return nil, err
 	}
 	return a.follow(ctx, t, rec)
+}
+
+// hearing is how long a process that runs a release may take to show that it has heard a request.
+const hearing = 2 * time.Second
+
+// ask asks the process that runs the open release to go back, and reports whether it was heard. Asking first is a matter of
+// seconds: whether that process is alive is otherwise known only after it has renewed its lock. What fails here is no error:
+// going back goes on without asking.
+func (a *app) ask(ctx context.Context, t *target.Target, before *release.Record, by string, sink event.Sink) bool {
+	leases := t.Clients.Kube.CoordinationV1().Leases(t.Environment.Namespace)
+	held, err := cluster.LockState(ctx, leases, journal.Name(t.Config.Service, before.Environment))
+	if err != nil || held == nil {
+		return false
+	}
+	sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Progress, Phase: "rollback", Message: "asking " + held.Holder + ", which runs the release, to go back"})
+	if err := t.Store.Ask(ctx, release.Request{Kind: "rollback", By: by, At: time.Now().UTC()}); err != nil {
+		return false
+	}
+	tick, late := time.NewTicker(50*time.Millisecond), time.After(hearing)
+	defer tick.Stop()
+	for {
+		rec, err := t.Store.Load(ctx)
+		if err != nil {
+			return false
+		}
+		if rec.Open == nil || rec.Open.Number != before.Open.Number || rec.Open.Back != "" {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-late:
+			return false
+		case <-tick.C:
+		}
+	}
 }
 
 // follow waits until the release that was open has ended.

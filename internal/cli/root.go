@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
 
 	"github.com/slipway-cd/slipway/internal/config"
 	"github.com/slipway-cd/slipway/internal/console"
@@ -68,8 +70,13 @@ Exit codes: 0 done · 1 internal error · 2 wrong usage or configuration, nothin
   slipway rollback --env dev1`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          known,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentPreRun = func(*cobra.Command, []string) { // Helm and client-go also log where nobody asked them to
+		log := slog.New(slog.NewTextHandler(a.log(), nil))
+		slog.SetDefault(log)
+		klog.SetSlogLogger(log)
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err: err, next: []string{cmd.CommandPath() + " --help"}}
@@ -92,6 +99,21 @@ Exit codes: 0 done · 1 internal error · 2 wrong usage or configuration, nothin
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
 	return root
+}
+
+// known refuses a command that does not exist, with those that may have been meant.
+func known(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	next := []string{cmd.CommandPath() + " --help lists the commands"}
+	if cmd.SuggestionsMinimumDistance <= 0 {
+		cmd.SuggestionsMinimumDistance = 2
+	}
+	for _, s := range cmd.SuggestionsFor(args[0]) {
+		next = append(next, "did you mean "+cmd.CommandPath()+" "+s+"?")
+	}
+	return &usageError{err: fmt.Errorf("there is no command %q", args[0]), next: next}
 }
 
 // outputFlag adds -o with the formats a command knows.

@@ -68,6 +68,10 @@ func (s *Store) Load(ctx context.Context) (*release.Record, error) {
 	if rec.Schema > release.Schema {
 		return nil, fmt.Errorf("reading the journal %s: it was written by a newer slipway (schema %d, this one knows %d): use that version", s.object(), rec.Schema, release.Schema)
 	}
+	if rec.Service != s.service || rec.Environment != s.environment {
+		return nil, fmt.Errorf("reading the journal %s: it is of %s in %s, but %s in %s was asked for: their names run together, so rename one of them",
+			s.object(), rec.Service, rec.Environment, s.service, s.environment)
+	}
 	rec.Version = cm.ResourceVersion
 	return &rec, nil
 }

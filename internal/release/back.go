@@ -13,209 +13,273 @@ import (
 // phaseBack is what events of going back carry.
 const phaseBack = "rollback"
 
+// Bounds of one try while going back; a try that hangs must not use up the time of the others.
+const (
+	eachWrite  = 30 * time.Second
+	eachChange = 2 * time.Minute
+	intentFor  = 2 * time.Second // the record is given this long beside a change of going back
+)
+
 // back takes the release back: traffic first, then the rest. It returns *RolledBackError when the environment is safe.
-// The context's cancellation is not heeded by the caller: going back is bounded by BackFor, not by the pipeline.
+// It does not heed the caller's cancellation, for a pipeline that is being cancelled needs it most: it is bounded by
+// BackFor, and ends when the lock is lost.
 func (r *run) back(ctx context.Context, reason string) error {
-	r.emit(event.Event{Kind: event.Phase, Phase: phaseBack, Message: "going back: " + reason})
-	r.j.Back = reason
-	limit := r.BackFor
-	if limit == 0 {
-		limit = 2 * time.Minute
+	ctx, done := r.guarded(ctx)
+	defer done()
+	if r.j.Back != "" {
+		reason = r.j.Back // what an earlier process found is the reason, not that it died
 	}
-	first, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	if err := r.trafficBack(first); err != nil {
+	r.emit(event.Event{Kind: event.Phase, Phase: phaseBack, Message: "going back: " + reason})
+	r.j.Back, r.j.Stuck = reason, ""
+	r.leave()
+	if err := r.trafficBack(ctx); err != nil {
 		return r.stuck(ctx, reason, err)
 	}
-	if r.j.Previous != "" || !r.j.Plan.InPlace() {
-		r.emit(event.Event{Kind: event.RolledBack, Phase: phaseBack, Message: "all traffic is on production again"})
+	safe := "all traffic is on production again"
+	switch {
+	case r.j.Previous == "":
+		safe = "no traffic reaches the candidate; there was no production before"
+	case !r.j.Routed:
+		safe = "all traffic stayed on production"
 	}
+	r.emit(event.Event{Kind: event.RolledBack, Phase: phaseBack, Message: safe})
 	r.rec.Production = r.j.Previous
-	if err := r.tidy(ctx); err != nil {
+	if err := r.tidy(ctx); isStale(err) {
+		return fmt.Errorf("release %d was taken back (%s), but its clean-up stops here: %w", r.j.Number, reason, err)
+	} else if err != nil {
 		r.emit(event.Event{Kind: event.Warning, Phase: phaseBack,
-			Message: fmt.Sprintf("all traffic is on production; removing the candidate failed and is done again by the next release: %v", err)})
+			Message: fmt.Sprintf("no traffic reaches the candidate; removing it failed and is done again by the next release: %v", err)})
 	}
-	if err := r.close(ctx, RolledBack, reason); err != nil {
+	short, cancel := context.WithTimeout(ctx, orDefault(r.RemoveFor))
+	defer cancel()
+	err := retry(short, r, "recording the end", eachWrite, func(ctx context.Context) error { return r.close(ctx, RolledBack, reason) })
+	if err != nil {
 		return fmt.Errorf("the environment is safe (rolled back: %s), but its record could not be written: %w", reason, err)
 	}
 	return &RolledBackError{Reason: reason}
 }
 
-// trafficBack brings all traffic to the previous version and sees it there. It is retried until ctx ends: nothing is more
-// important. The journal is written where that works, but never waited for before the weight.
-func (r *run) trafficBack(ctx context.Context) error {
-	if r.j.Plan.InPlace() {
-		return r.helmBack(ctx)
+// guarded is ctx without the caller's cancellation; it ends when the lock is lost.
+func (r *run) guarded(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	select {
+	case <-r.lock.Lost():
+		cancel(errLost) // at once, not when the goroutine comes to it
+	default:
 	}
-	if _, ok := r.rec.Slots[r.j.Candidate]; !ok || r.j.Previous == "" {
-		if err := retry(ctx, r, "removing the route", func(ctx context.Context) error {
-			return r.Router.Remove(ctx, traffic.Fence(r.j.Fence))
-		}); err != nil {
+	go func() {
+		select {
+		case <-r.lock.Lost():
+			cancel(errLost)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+func orDefault(d time.Duration) time.Duration {
+	if d == 0 {
+		return 2 * time.Minute
+	}
+	return d
+}
+
+// leave marks what this release has put into the candidate's slot: it must not get traffic any more.
+func (r *run) leave() {
+	s, ok := r.rec.Slots[r.j.Candidate]
+	if ok && s.Number == r.j.Number && !r.upgrade() {
+		s.Leaving = true
+		r.rec.Slots[r.j.Candidate] = s
+	}
+}
+
+// upgrade says whether this release changes production in place.
+func (r *run) upgrade() bool { return r.j.Plan.InPlace() && r.j.Previous != "" }
+
+// trafficBack brings all traffic to the previous version and sees it there. It is retried until BackFor is over: nothing is
+// more important. The record is written beside it, where that works, but never waited for before the weight.
+func (r *run) trafficBack(ctx context.Context) error {
+	limit := orDefault(r.BackFor)
+	if r.upgrade() {
+		limit += r.j.Plan.Ready
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if r.upgrade() {
+		if err := r.helmBack(ctx); err != nil {
 			return err
 		}
-		r.j.Weight = 0
-		return nil
 	}
+	if !r.j.Routed {
+		return nil // no route has ever named the candidate
+	}
+	if r.j.Previous == "" {
+		err := r.beside(ctx, "remove the route", eachWrite, func(ctx context.Context) error {
+			return r.Router.Remove(ctx, traffic.Fence(r.j.Fence))
+		})
+		if err == nil {
+			r.j.Weight = 0
+		}
+		return err
+	}
+	prod := r.rec.Slots[r.j.Previous].Backend
+	return r.all(ctx, traffic.Split{Production: &prod}, 0)
+}
+
+// all writes and verifies a split that leaves the candidate nothing but its share, in percent.
+func (r *run) all(ctx context.Context, s traffic.Split, share int) error {
 	start := r.Clock.Now()
-	r.j.Effects = append(r.j.Effects, Effect{Name: "route: weight 0 % (going back)", Intent: start.UTC()})
-	recorded := make(chan error, 1)
-	short, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	go func() { recorded <- r.save(short) }() // beside, not before: traffic first
-	err := retry(ctx, r, "setting weight 0 %", func(ctx context.Context) error {
-		w, err := r.Router.Write(ctx, r.split(0), traffic.Fence(r.j.Fence))
+	err := r.beside(ctx, "route: "+r.describe(s, share), eachWrite, func(ctx context.Context) error {
+		w, err := r.Router.Write(ctx, s, traffic.Fence(r.j.Fence))
 		if err != nil {
 			return err
 		}
-		zero := 0
-		r.emit(event.Event{Kind: event.WeightSet, Phase: phaseBack, Weight: &zero, Message: "weight 0 % set"})
-		return r.verify(ctx, w, start)
+		return r.see(ctx, w, share, start)
 	})
-	if saved := <-recorded; saved != nil {
-		r.emit(event.Event{Kind: event.Warning, Phase: phaseBack, Message: fmt.Sprintf("going back could not be recorded first: %v", saved)})
-	}
 	if err == nil {
-		r.j.Weight = 0
+		r.j.Weight = share
 	}
 	return err
 }
 
-// helmBack brings an in-place release back to its Helm revision (or removes a first one) and waits until that is ready.
-func (r *run) helmBack(ctx context.Context) error {
-	d := r.deployment(r.j.Candidate)
-	if r.j.HelmBefore == 0 {
-		if err := retry(ctx, r, "removing the route", func(ctx context.Context) error {
-			return r.Router.Remove(ctx, traffic.Fence(r.j.Fence))
-		}); err != nil {
-			return err
-		}
-		return nil // the Helm release itself is removed by tidy
-	}
-	rev, err := r.Charts.Revision(ctx, d.Release)
-	if err != nil {
+// beside makes a change of going back, again and again until it succeeds, and records the intent at the same time: a
+// journal that cannot be written must not keep users on a bad version.
+func (r *run) beside(ctx context.Context, name string, each time.Duration, f func(context.Context) error) error {
+	r.intend(name)
+	recorded := make(chan error, 1)
+	short, cancel := context.WithTimeout(ctx, intentFor)
+	defer cancel()
+	go func() { recorded <- r.save(short) }()
+	err := retry(ctx, r, name, each, f)
+	saved := <-recorded
+	switch {
+	case err != nil:
 		return err
+	case isStale(saved):
+		return saved
+	case saved != nil:
+		r.emit(event.Event{Kind: event.Warning, Phase: phaseBack, Message: fmt.Sprintf("going back could not be recorded first: %v", saved)})
 	}
-	if rev == r.j.HelmBefore {
-		return nil // the upgrade was never made
+	r.made()
+	return nil
+}
+
+// helmBack brings an in-place release back to its Helm revision and waits until that is ready.
+func (r *run) helmBack(ctx context.Context) error {
+	if r.j.Replaced == nil {
+		return nil // nothing was touched yet
 	}
-	err = retry(ctx, r, "rolling back helm release "+d.Release, func(ctx context.Context) error {
-		return r.effect(ctx, fmt.Sprintf("helm rollback %s to revision %d", d.Release, r.j.HelmBefore), func(ctx context.Context) error {
-			return r.Charts.Rollback(ctx, d.Release, r.j.HelmBefore)
-		})
+	old, d := *r.j.Replaced, r.deployment(r.j.Candidate)
+	revision := 0
+	err := retry(ctx, r, "reading helm release "+d.Release, eachWrite, func(ctx context.Context) (err error) {
+		revision, err = r.Charts.Revision(ctx, d.Release)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	return r.Readiness.Wait(ctx, d, r.rec.Slots[r.j.Candidate].Backend, r.Clock.Now(), r.j.Plan.Ready)
+	if revision != r.j.HelmBefore { // else the upgrade was never made
+		if err := r.revert(ctx, d, old.Backend, r.j.HelmBefore); err != nil {
+			return err
+		}
+	}
+	r.setSlot(r.j.Candidate, old)
+	return nil
+}
+
+// revert rolls a Helm release back and waits until the pods of that revision answer.
+func (r *run) revert(ctx context.Context, d Deployment, b traffic.Backend, revision int) error {
+	err := r.beside(ctx, fmt.Sprintf("helm rollback %s to revision %d", d.Release, revision), eachChange, func(ctx context.Context) error {
+		return r.Charts.Rollback(ctx, d.Release, revision)
+	})
+	if err != nil {
+		return err
+	}
+	since := r.Clock.Now()
+	return retry(ctx, r, "waiting for the pods of revision "+fmt.Sprint(revision), r.j.Plan.Ready+eachWrite, func(ctx context.Context) error {
+		return r.Readiness.Wait(ctx, d, b, since, r.j.Plan.Ready)
+	})
 }
 
 // tidy removes the candidate once no traffic reaches it.
 func (r *run) tidy(ctx context.Context) error {
-	limit := r.RemoveFor
-	if limit == 0 {
-		limit = 2 * time.Minute
+	if s, ok := r.rec.Slots[r.j.Candidate]; !ok || !s.Leaving {
+		return nil // not ours, or never there
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, orDefault(r.RemoveFor))
 	defer cancel()
-	if r.j.Plan.InPlace() && r.j.HelmBefore != 0 {
-		return nil
-	}
-	if _, ok := r.rec.Slots[r.j.Candidate]; !ok {
-		return nil
-	}
-	return r.vacateBack(ctx)
-}
-
-func (r *run) vacateBack(ctx context.Context) error {
-	slot := r.j.Candidate
-	if r.rec.Production != "" {
-		prod := r.rec.Slots[r.rec.Production].Backend
-		if err := r.route(ctx, traffic.Split{Production: &prod}); err != nil {
-			return err
-		}
-	}
-	old := r.rec.Slots[slot]
-	err := r.effect(ctx, "remove helm release "+r.j.Plan.Namespace+"/"+old.HelmRelease, func(ctx context.Context) error {
-		return r.Charts.Uninstall(ctx, old.HelmRelease)
+	return retry(ctx, r, "removing the candidate", eachChange, func(ctx context.Context) error {
+		return r.vacate(ctx, r.j.Candidate)
 	})
-	if err == nil {
-		delete(r.rec.Slots, slot)
-	}
-	return err
 }
 
 // stuck records that a person is needed.
 func (r *run) stuck(ctx context.Context, reason string, err error) error {
-	var fenced *traffic.StaleError
-	if errors.As(err, &fenced) {
+	if isStale(err) {
 		return fmt.Errorf("release %d stops here: %w", r.j.Number, err)
 	}
 	r.j.Stuck = err.Error()
 	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	state := fmt.Sprintf("the candidate's weight was last seen at %d %%", r.j.Weight)
+	if r.j.Plan.InPlace() {
+		state = "the helm release is as the last attempt left it"
+	}
 	if saved := r.save(short); saved != nil {
 		state += fmt.Sprintf("; the record could not be written either (%v)", saved)
 	}
-	return &UnsafeError{Reason: reason, State: state, Err: err, ByHand: []string{
-		"slipway rollback --env " + r.j.Plan.Environment + " tries again",
-		"kubectl -n " + r.j.Plan.Namespace + " get httproute,ingress " + r.j.Plan.Service + "-slipway -o yaml shows the weights; set the candidate's (slot " + r.j.Candidate + ") to 0",
-	}}
+	return &UnsafeError{Reason: reason, State: state, Err: err, ByHand: r.byHand()}
 }
 
-// retry repeats f with growing pauses until it succeeds or ctx ends. A later holder of the lock ends it at once.
-func retry(ctx context.Context, r *run, doing string, f func(context.Context) error) error {
+func (r *run) byHand() []string {
+	p := r.j.Plan
+	next := []string{"slipway rollback --env " + p.Environment + " tries again"}
+	if r.upgrade() {
+		return append(next, fmt.Sprintf("helm -n %s rollback %s %d does the same by hand", p.Namespace, r.deployment(r.j.Candidate).Release, r.j.HelmBefore))
+	}
+	if r.j.Return == returnHelm {
+		return append(next, fmt.Sprintf("helm -n %s history %s shows the revisions; helm rollback goes to one", p.Namespace, r.deployment(r.j.Candidate).Release))
+	}
+	good, bad := r.j.Previous, r.j.Candidate
+	if r.j.Return != "" {
+		good, bad = bad, good
+	}
+	look := "kubectl -n " + p.Namespace + " get httproute,ingress " + p.Service + "-slipway -o yaml shows the weights; "
+	if good == "" {
+		return append(next, look+"delete it, or set the weight of slot "+bad+" to 0")
+	}
+	return append(next, look+"set that of slot "+bad+" to 0 and that of slot "+good+" to 100")
+}
+
+// retry repeats f with growing pauses until it succeeds or ctx ends; each try has a bound of its own. A later holder of the
+// lock, or its loss, ends it at once.
+func retry(ctx context.Context, r *run, doing string, each time.Duration, f func(context.Context) error) error {
 	pause := 100 * time.Millisecond
 	for {
-		err := f(ctx)
-		if err == nil {
+		try, cancel := context.WithTimeout(ctx, each)
+		err := f(try)
+		cancel()
+		switch {
+		case err == nil:
 			return nil
-		}
-		var fenced *traffic.StaleError
-		var stale *StaleError
-		if errors.As(err, &fenced) || errors.As(err, &stale) {
+		case errors.Is(context.Cause(ctx), errLost):
+			return errLost
+		case isStale(err):
 			return err
 		}
-		r.emit(event.Event{Kind: event.Progress, Phase: phaseBack, Message: fmt.Sprintf("%s did not succeed, trying again: %v", doing, err)})
+		phase := phaseBack
+		if r.j.Back == "" {
+			phase = r.j.Phase.event()
+		}
+		r.emit(event.Event{Kind: event.Progress, Phase: phase, Message: fmt.Sprintf("%s did not succeed, trying again: %v", doing, err)})
 		select {
 		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errLost) {
+				return errLost
+			}
 			return fmt.Errorf("%s: %w", doing, err)
 		case <-r.Clock.After(pause):
 		}
 		pause = min(pause*2, 5*time.Second)
 	}
-}
-
-// toKept moves all traffic to the slot that was kept, without an open release.
-func (e *Engine) toKept(ctx context.Context, lock Lock, rec *Record, reason string) error {
-	if rec.Production == "" {
-		return &RefusedError{Err: errors.New("nothing has been released here yet, so there is nothing to go back to")}
-	}
-	kept, ok := rec.Slots[other(rec.Production)]
-	if !ok {
-		return &RefusedError{
-			Err: fmt.Errorf("no earlier revision is kept: slot %s is empty", other(rec.Production)),
-			Next: []string{"slipway history --env " + rec.Environment + " lists earlier bundles; slipway release --env " + rec.Environment + " --bundle … releases one again",
-				"set keep: true in the strategy to keep the old slot after the bake"},
-		}
-	}
-	from := rec.Slots[rec.Production]
-	rec.Last++
-	rec.Open = &Journal{
-		Number: rec.Last, Holder: e.Holder, Fence: lock.Fence(), Started: e.Clock.Now().UTC(),
-		Plan: Plan{Service: rec.Service, Environment: rec.Environment, Bundle: kept.Bundle, Version: kept.Version,
-			Strategy: "rollback", Router: "kept slot", Steps: []int{100}},
-		Phase: PhaseSteps, Candidate: kept.Backend.Slot, Previous: from.Backend.Slot,
-	}
-	r := e.start(ctx, lock, rec)
-	if err := r.shift(ctx, 100); err != nil {
-		return &UnsafeError{Reason: reason, State: "the weights are as the last verified change left them", Err: err,
-			ByHand: []string{"slipway rollback --env " + rec.Environment + " tries again"}}
-	}
-	rec.Production = kept.Backend.Slot
-	prod, spare := kept.Backend, from.Backend
-	if err := r.route(ctx, traffic.Split{Production: &prod, Candidate: &spare}); err != nil {
-		return err
-	}
-	return r.close(ctx, Promoted, reason)
 }

@@ -33,6 +33,8 @@ type Engine struct {
 }
 
 // Interrupted is the cause of a context that was cancelled by a person (Ctrl-C, a cancelled pipeline).
+//
+//lint:ignore ST1012 it is a cause, not a failure: context.Cause(ctx) == release.Interrupted
 var Interrupted = errors.New("interrupted")
 
 // errLost is the cause when the lock was lost: whoever has it now is in charge, this process touches nothing more.
@@ -53,63 +55,101 @@ type Until struct {
 
 // Release opens a release of plan and runs it. It returns nil when all phases asked for are done; *RefusedError (nothing
 // touched), *OpenError or the Locker's error (somebody else), *RolledBackError (safe), *UnsafeError (a person is needed).
+// A promoted release whose clean-up was left unfinished is cleaned up first.
 func (e *Engine) Release(ctx context.Context, plan Plan, until Until) error {
 	return e.locked(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
-		if rec.Open != nil {
+		left := rec.Open != nil && rec.Open.Phase == PhaseCleanup && rec.Open.Back == ""
+		if rec.Open != nil && !left {
 			return &OpenError{Journal: *rec.Open}
 		}
-		e.phase("preflight", "preflight")
+		e.phase("preflight", "checking all that can be known without touching anything")
 		if err := e.Preflight.Check(ctx); err != nil {
 			return &RefusedError{Err: err}
 		}
-		if err := e.adopt(ctx, rec, plan); err != nil {
+		if left {
+			e.warn(fmt.Sprintf("the clean-up of release %d was not finished; it is finished now", rec.Open.Number))
+			if err := e.start(lock, rec).forward(ctx, Until{}); err != nil {
+				return err
+			}
+		}
+		if err := e.discover(ctx, rec, plan); err != nil {
 			return &RefusedError{Err: err}
 		}
-		rec.Service, rec.Environment = plan.Service, plan.Environment
-		rec.Last++
-		j := &Journal{
-			Number: rec.Last, Plan: plan, Holder: e.Holder, Fence: lock.Fence(), Started: e.Clock.Now().UTC(),
-			Phase: PhaseDeploy, Previous: rec.Production, Candidate: "blue",
+		if err := e.Store.ClearRequests(ctx); err != nil { // else an old one would take the new release back
+			return &RefusedError{Err: err}
 		}
-		switch {
-		case plan.InPlace() && rec.Production != "":
-			j.Candidate = rec.Production
-		case rec.Production != "":
-			j.Candidate = other(rec.Production)
-		}
-		if rec.Production == "" || plan.InPlace() {
-			j.Plan.Steps = []int{100} // nobody to share the traffic with
-		}
-		rec.Open = j
+		j := e.open(rec, plan)
+		j.Holder, j.Fence = e.Holder, lock.Fence()
 		if err := e.Store.Save(ctx, rec); err != nil {
-			return err
+			return e.unopened(ctx, lock, rec, err)
 		}
-		return e.start(ctx, lock, rec).forward(ctx, until)
+		return e.start(lock, rec).forward(ctx, until)
 	})
+}
+
+// unopened closes a release whose opening could not be recorded, or was, but the answer was lost: nothing was touched.
+func (e *Engine) unopened(ctx context.Context, lock Lock, rec *Record, err error) error {
+	if isStale(err) {
+		return err
+	}
+	r := &run{Engine: e, lock: lock, rec: rec, j: rec.Open}
+	held, done := r.guarded(ctx)
+	defer done()
+	short, cancel := context.WithTimeout(held, 5*time.Second)
+	defer cancel()
+	if closed := r.close(short, Failed, "its beginning could not be recorded"); closed != nil {
+		e.warn(fmt.Sprintf("the record may say that release %d is open; `slipway rollback` closes it: %v", r.j.Number, closed))
+	}
+	return fmt.Errorf("recording the release before it begins (nothing was touched): %w", err)
+}
+
+// open enters the journal of a new release into the record.
+func (e *Engine) open(rec *Record, plan Plan) *Journal {
+	rec.Service, rec.Environment, rec.Namespace, rec.Ready = plan.Service, plan.Environment, plan.Namespace, plan.Ready
+	rec.Last++
+	j := &Journal{
+		Number: rec.Last, Plan: plan, Started: e.Clock.Now().UTC(),
+		Phase: PhaseDeploy, Previous: rec.Production, Candidate: Candidate(plan, rec).Slot,
+	}
+	if rec.Production == "" || plan.InPlace() {
+		j.Plan.Steps = []int{100} // nobody to share the traffic with
+	}
+	rec.Open = j
+	return j
 }
 
 // Continue goes on with the open release: the next stage of a pipeline, or after a crash.
 func (e *Engine) Continue(ctx context.Context, until Until) error {
 	return e.locked(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
-		if rec.Open == nil {
+		switch {
+		case rec.Open == nil:
 			return &RefusedError{Err: errors.New("no release is open here"), Next: []string{"slipway deploy --env … begins one"}}
+		case rec.Open.Back != "" || rec.Open.Return != "":
+			return e.settle(ctx, lock, rec, rec.Open.Back)
 		}
-		r := e.start(ctx, lock, rec)
-		if rec.Open.Back != "" {
-			return r.back(ctx, rec.Open.Back)
+		if err := e.Store.ClearRequests(ctx); err != nil {
+			e.warn(fmt.Sprintf("earlier requests to go back could not be cleared: %v", err))
 		}
-		return r.forward(ctx, until)
+		return e.start(lock, rec).forward(ctx, until)
 	})
 }
 
-// Back takes the open release back, whoever began it. Without an open release it moves all traffic to the slot that is
-// kept from the previous release: one weight change.
+// Back takes the open release back, whoever began it. Without an open release it goes back to the version before: to the
+// slot that is kept, which is one weight change, or in place to the Helm revision before.
 func (e *Engine) Back(ctx context.Context, reason string) error {
 	return e.locked(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
 		if rec.Open == nil {
 			return e.toKept(ctx, lock, rec, reason)
 		}
-		err := e.start(ctx, lock, rec).back(ctx, reason)
+		if !wayBack(rec) {
+			number := rec.Open.Number
+			if err := e.settle(ctx, lock, rec, reason); err != nil {
+				return err
+			}
+			return &RefusedError{Err: fmt.Errorf("release %d is promoted and the version before it is removed already, so there is nothing to go back to; its clean-up was finished", number),
+				Next: []string{"slipway history --env " + rec.Environment + " lists earlier bundles; slipway release --env " + rec.Environment + " --bundle … releases one again"}}
+		}
+		err := e.settle(ctx, lock, rec, reason)
 		var rb *RolledBackError
 		if errors.As(err, &rb) {
 			return nil // it was asked for
@@ -118,12 +158,79 @@ func (e *Engine) Back(ctx context.Context, reason string) error {
 	})
 }
 
-// locked runs f with the lock held and the record read. The context it passes ends when the lock is lost.
+// settle brings the open release to a safe end.
+func (e *Engine) settle(ctx context.Context, lock Lock, rec *Record, reason string) error {
+	r := e.start(lock, rec)
+	switch {
+	case r.j.Return != "":
+		return r.comeBack(ctx, reason)
+	case !wayBack(rec):
+		return r.forward(ctx, Until{})
+	default:
+		return r.back(ctx, reason)
+	}
+}
+
+// wayBack says whether the open release can still be taken back: its previous version is there, and will be.
+func wayBack(rec *Record) bool {
+	j := rec.Open
+	if j.Phase != PhaseCleanup || j.Return != "" {
+		return true
+	}
+	s, ok := rec.Slots[j.Previous]
+	return ok && !s.Leaving
+}
+
+// locked runs f with the lock held and the record read. The context it passes ends when the lock is lost. If it was lost
+// because the cluster could not be reached, and nobody has taken it since, the open release is settled once it can be:
+// a runner that was cut off must not leave traffic on a candidate that nobody watches.
 func (e *Engine) locked(ctx context.Context, f func(context.Context, Lock, *Record) error) error {
-	e.phase("lock", "lock")
+	var fence int64
+	err := e.hold(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
+		fence = lock.Fence()
+		return f(ctx, lock, rec)
+	})
+	if !errors.Is(err, errLost) {
+		return err
+	}
+	e.warn("the lock was lost; looking whether another process has taken it")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), orDefault(e.BackFor))
+	defer cancel()
+	for {
+		again := e.hold(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
+			if rec.Open == nil || rec.Open.Fence != fence || rec.Open.Holder != e.Holder {
+				return err // another process has been here
+			}
+			return e.settle(ctx, lock, rec, "the lock was lost: the cluster could not be reached for a while")
+		})
+		var held *HeldError
+		var cannot *acquireError
+		switch {
+		case errors.As(again, &held):
+			return err
+		case !errors.As(again, &cannot):
+			return again
+		}
+		select {
+		case <-ctx.Done():
+			return &UnsafeError{Reason: err.Error(), State: "it is not known whether another process has gone on with the release", Err: again,
+				ByHand: []string{"slipway status says how things stand once the cluster can be reached", "slipway rollback takes the release back"}}
+		case <-e.Clock.After(time.Second):
+		}
+	}
+}
+
+// acquireError says that the lock or the record could not be had.
+type acquireError struct{ err error }
+
+func (e *acquireError) Error() string { return e.err.Error() }
+func (e *acquireError) Unwrap() error { return e.err }
+
+func (e *Engine) hold(ctx context.Context, f func(context.Context, Lock, *Record) error) error {
+	e.phase("lock", "taking the lock")
 	lock, err := e.Locker.Acquire(ctx)
 	if err != nil {
-		return err
+		return &acquireError{err}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -143,18 +250,28 @@ func (e *Engine) locked(ctx context.Context, f func(context.Context, Lock, *Reco
 	}()
 	rec, err := e.Store.Load(ctx)
 	if err != nil {
-		return err
-	}
-	if err := e.Store.ClearRequests(ctx); err != nil {
-		return err
+		return &acquireError{err}
 	}
 	return f(ctx, lock, rec)
 }
 
-// adopt enters a Helm release that is named after the service, installed by plain Helm, as the production slot.
-func (e *Engine) adopt(ctx context.Context, rec *Record, plan Plan) error {
+// discover corrects the record by what is there: production that somebody has removed, or a Helm release named after the
+// service that plain Helm installed, which is adopted as production.
+func (e *Engine) discover(ctx context.Context, rec *Record, plan Plan) error {
 	if rec.Production != "" {
-		return nil
+		name := rec.Slots[rec.Production].HelmRelease
+		rev, err := e.Charts.Revision(ctx, name)
+		if err != nil || rev != 0 {
+			return err
+		}
+		e.warn(fmt.Sprintf("helm release %s/%s, which was production, does not exist any more: this begins afresh, as a first release", plan.Namespace, name))
+		delete(rec.Slots, rec.Production)
+		rec.Production = ""
+	}
+	for _, s := range rec.Slots {
+		if s.HelmRelease == plan.Service {
+			return nil // ours: left over from a release that was taken back
+		}
 	}
 	rev, err := e.Charts.Revision(ctx, plan.Service)
 	if err != nil || rev == 0 {
@@ -164,11 +281,18 @@ func (e *Engine) adopt(ctx context.Context, rec *Record, plan Plan) error {
 	if err != nil {
 		return fmt.Errorf("adopting the Helm release %s: %w", plan.Service, err)
 	}
-	b.Slot = "blue"
-	rec.Production = "blue"
-	rec.Slots = map[string]Slot{"blue": {HelmRelease: plan.Service, Backend: b, Since: e.Clock.Now().UTC()}}
+	slot := "blue"
+	if _, taken := rec.Slots[slot]; taken { // by something left over, which the next candidate replaces
+		slot = "green"
+	}
+	b.Slot = slot
+	if rec.Slots == nil {
+		rec.Slots = map[string]Slot{}
+	}
+	rec.Production = slot
+	rec.Slots[slot] = Slot{HelmRelease: plan.Service, Backend: b, Since: e.Clock.Now().UTC()}
 	e.Sink.Emit(event.Event{Time: e.Clock.Now().UTC(), Kind: event.Progress, Phase: "preflight",
-		Message: fmt.Sprintf("adopting Helm release %s/%s (revision %d), which Helm installed, as production in slot blue", plan.Namespace, plan.Service, rev)})
+		Message: fmt.Sprintf("adopting Helm release %s/%s (revision %d), which Helm installed, as production in slot %s", plan.Namespace, plan.Service, rev, slot)})
 	return nil
 }
 

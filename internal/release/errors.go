@@ -49,3 +49,9 @@ type StaleError struct{ Object string }
 func (e *StaleError) Error() string {
 	return e.Object + " was changed by another process: this one is no longer in charge of the release and stops"
 }
+
+// HeldError says that another process, which is alive, holds the lock. It wraps the Locker's own error.
+type HeldError struct{ Err error }
+
+func (e *HeldError) Error() string { return e.Err.Error() }
+func (e *HeldError) Unwrap() error { return e.Err }

@@ -37,11 +37,17 @@ type Readiness interface {
 	Wait(ctx context.Context, d Deployment, b traffic.Backend, since time.Time, timeout time.Duration) error
 }
 
+// Stages at which gates are asked; a gate may be for one of them or for both.
+const (
+	StageSmoke = "smoke"
+	StageSteps = "steps"
+)
+
 // Gates asks the environment's gates.
 type Gates interface {
-	// Ask asks every gate of the stage ("smoke" or "steps") again and again: at least once, at least for hold,
-	// at most for deadline.
-	Ask(ctx context.Context, stage string, c gate.Candidate, hold, deadline time.Duration) (Decision, error)
+	// Ask asks every gate of the stage ([StageSmoke] or [StageSteps]) again and again: at least once, at least for hold,
+	// at most for deadline. Its events carry the phase.
+	Ask(ctx context.Context, stage, phase string, c gate.Candidate, hold, deadline time.Duration) (Decision, error)
 }
 
 // Decision is what all gates of a stage said together.
@@ -70,7 +76,8 @@ type Lock interface {
 	Release(ctx context.Context) error
 }
 
-// Locker takes the lock of a service in an environment.
+// Locker takes the lock of a service in an environment. Its error is, or wraps, *HeldError when another process that is
+// alive holds it.
 type Locker interface {
 	Acquire(ctx context.Context) (Lock, error)
 }

@@ -18,12 +18,20 @@ const (
 	PhaseCleanup Phase = "cleanup"
 )
 
+// event is the phase as events name it: there, each weight is a step.
+func (p Phase) event() string {
+	if p == PhaseSteps {
+		return "step"
+	}
+	return string(p)
+}
+
 // phase is one row of the protocol. Each is idempotent: run again after a crash, it ends the same way.
 type phase struct {
 	name Phase
 	// title is what a person reads.
 	title string
-	// run does it; slots and in-place strategies differ, see [mover].
+	// run does it; it tells strategies with slots and in-place ones apart.
 	run func(r *run, ctx context.Context) error
 	// undo says whether a failure here is answered by going back. After clean-up has begun the new version is
 	// production and the old one may be gone, so there is nothing to go back to: the clean-up is retried instead.
@@ -40,18 +48,22 @@ type phase struct {
 //	steps     weight w-1 passed         weight w written, verified at the gateway, gates     go back
 //	promote   last step passed          production := candidate in the state (one write)     go back
 //	bake      production = candidate    old slot warm, gates go on being asked               go back
-//	cleanup   bake over                 route names only production; old slot removed        retry later; traffic is right
+//	cleanup   bake over                 route names only production; old slot removed; end   retry; traffic is right
 //
-//	go back:  1. weight 0 written (retried) and verified at the gateway   2. production := previous in the state
-//	          3. route without candidate, verified   4. candidate removed   5. journal closed, exit 3
+//	go back:  1. route names only the previous version (the candidate's weight is 0), retried, and verified at the gateway
+//	          2. production := previous in the state   3. candidate removed   4. journal closed, exit 3
 //	          1 not possible → exit 4, the journal stays open and says what to do by hand
+//	          In place, 1 is preceded by a Helm rollback that was waited for.
+//
+// Another process continues from the journal alone: forward from the phase recorded, or back once Journal.Back is set. A
+// slot that is Leaving never gets traffic again; once the previous one is, the only way is forward.
 var protocol = []phase{
-	{PhaseDeploy, "deploy candidate", (*run).deploy, true},
-	{PhaseSmoke, "smoke gates at weight 0", (*run).smoke, true},
-	{PhaseSteps, "move traffic", (*run).steps, true},
-	{PhasePromote, "promote", (*run).promote, true},
-	{PhaseBake, "bake", (*run).bake, true},
-	{PhaseCleanup, "clean up", (*run).cleanup, false},
+	{PhaseDeploy, "installing the candidate at weight 0", (*run).deploy, true},
+	{PhaseSmoke, "asking the smoke gates before any traffic", (*run).smoke, true},
+	{PhaseSteps, "moving the traffic", (*run).steps, true},
+	{PhasePromote, "the candidate becomes production", (*run).promote, true},
+	{PhaseBake, "keeping the old slot warm, gates still asked", (*run).bake, true},
+	{PhaseCleanup, "routing to the new production only, removing the old slot", (*run).cleanup, false},
 }
 
 // position of a phase in the protocol.

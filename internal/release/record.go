@@ -15,6 +15,9 @@ type Record struct {
 	Schema      int    `json:"schema"`
 	Service     string `json:"service"`
 	Environment string `json:"environment"`
+	// Namespace and Ready are those of the newest release, for going back when none is open.
+	Namespace string        `json:"namespace,omitempty"`
+	Ready     time.Duration `json:"readyTimeout,omitempty"`
 	// Production is the slot that users reach, "" before the first release.
 	Production string          `json:"production,omitempty"`
 	Slots      map[string]Slot `json:"slots,omitempty"`
@@ -40,6 +43,19 @@ type Slot struct {
 	Bundle      string          `json:"bundle,omitempty"`
 	Version     string          `json:"version,omitempty"`
 	Since       time.Time       `json:"since"`
+	// Leaving says that its removal has begun: it must never get traffic again.
+	Leaving bool `json:"leaving,omitempty"`
+	// Before is what an in-place release replaced: what `slipway rollback` goes back to. One level is kept.
+	Before *Earlier `json:"before,omitempty"`
+}
+
+// Earlier is a revision of a slot's Helm release.
+type Earlier struct {
+	HelmRevision int             `json:"helmRevision"`
+	Backend      traffic.Backend `json:"backend"`
+	Number       int             `json:"number"`
+	Bundle       string          `json:"bundle,omitempty"`
+	Version      string          `json:"version,omitempty"`
 }
 
 // Plan is the resolved configuration of a release: with the bundle, all that another process needs to continue it.
@@ -81,8 +97,15 @@ type Journal struct {
 	// Weight is the candidate's last verified weight in percent, Step the number of steps passed.
 	Weight int `json:"weight"`
 	Step   int `json:"step"`
+	// Routed says that a route may have named the candidate; it is recorded before the first write of one.
+	Routed bool `json:"routed,omitempty"`
+	// Return is set when this is a return to the version before without an open release: "slot" or "helm". It goes only
+	// forward: the candidate is the good version, and HelmBefore the Helm revision that is left.
+	Return string `json:"return,omitempty"`
 	// HelmBefore is the Helm revision an in-place release goes back to, 0 for none.
 	HelmBefore int `json:"helmBefore,omitempty"`
+	// Replaced is what the slot of an in-place release held before, to be entered again when it is taken back.
+	Replaced *Slot `json:"replaced,omitempty"`
 	// Back is set once the release is being taken back, with the reason.
 	Back string `json:"back,omitempty"`
 	// Stuck says why going back did not succeed: a person is needed.

@@ -53,12 +53,10 @@ func (c *charts) render(ctx context.Context, d release.Deployment) (*chart.Manif
 // Install implements [release.Charts]. A Helm release that is pending was found healthy by the preflight check, and the
 // lock is ours: so a run of ours died in it, and it is unlocked.
 func (c *charts) Install(ctx context.Context, d release.Deployment) error {
-	values, err := c.values(d)
+	opts, err := c.options(d)
 	if err != nil {
 		return err
 	}
-	opts := chart.InstallOptions{Release: d.Release, Chart: c.chart, Values: values, Labels: c.labels,
-		Description: "slipway " + bundle.ShortDigest(c.pulled.Digest) + " " + c.pulled.Bundle.Version}
 	_, err = c.helm.Apply(ctx, opts)
 	var pending *chart.PendingError
 	if errors.As(err, &pending) {
@@ -68,6 +66,24 @@ func (c *charts) Install(ctx context.Context, d release.Deployment) error {
 		_, err = c.helm.Apply(ctx, opts)
 	}
 	return err
+}
+
+func (c *charts) options(d release.Deployment) (chart.InstallOptions, error) {
+	values, err := c.values(d)
+	if err != nil {
+		return chart.InstallOptions{}, err
+	}
+	return chart.InstallOptions{Release: d.Release, Chart: c.chart, Values: values, Labels: c.labels,
+		Description: "slipway " + bundle.ShortDigest(c.pulled.Digest) + " " + c.pulled.Bundle.Version}, nil
+}
+
+// check asks the API server whether Install would be let in; it changes nothing.
+func (c *charts) check(ctx context.Context, d release.Deployment) error {
+	opts, err := c.options(d)
+	if err != nil {
+		return err
+	}
+	return c.helm.Check(ctx, opts)
 }
 
 // Rollback implements [release.Charts]. Going back must not be blocked by a release that is pending.
@@ -118,7 +134,8 @@ func (c *charts) Adopt(ctx context.Context, name string) (traffic.Backend, error
 	var services []chart.Service
 	for _, doc := range strings.Split(rel.Manifest, "\n---") {
 		var u unstructured.Unstructured
-		if err := yaml.Unmarshal([]byte(doc), &u.Object); err != nil || u.GetKind() != "Service" {
+		raw, err := yaml.YAMLToJSON([]byte(doc))
+		if err != nil || u.UnmarshalJSON(raw) != nil || u.GetKind() != "Service" { // whole numbers must stay whole
 			continue
 		}
 		m := chart.Manifest{Objects: []*unstructured.Unstructured{&u}}
@@ -158,7 +175,7 @@ func (c *charts) pick(services []chart.Service, release string) (traffic.Backend
 				return traffic.Backend{Service: s.Name, Port: p.Number}, nil
 			}
 		}
-		return traffic.Backend{}, fmt.Errorf("Service %s of the chart has no port %d (backend.port)", s.Name, want.Port)
+		return traffic.Backend{}, fmt.Errorf("the chart's Service %s has no port %d (backend.port)", s.Name, want.Port)
 	}
 	return traffic.Backend{}, fmt.Errorf("the chart has no Service %s (backend.service); it has %s", name, strings.Join(names, ", "))
 }

@@ -37,17 +37,30 @@ func (p *preflight) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, check := range []func(context.Context) error{
-		func(ctx context.Context) error { return p.renders(ctx, rec) },
-		p.router.Check,
-		p.images,
-		func(ctx context.Context) error { return p.pending(ctx, rec) },
-		p.after,
-	} {
-		group.Go(func() error { return cluster.Explain(check(ctx), "checking before the release") })
+	check := func(ctx context.Context, one func(context.Context) error) error {
+		return cluster.Explain(one(ctx), "checking before the release")
 	}
-	return group.Wait()
+	checks := []func(context.Context) error{p.router.Check, p.images, p.after}
+	helm := []func(context.Context) error{
+		func(ctx context.Context) error { return p.pending(ctx, rec) },
+		func(ctx context.Context) error { return p.renders(ctx, rec) },
+	}
+	if !p.options.Unlock {
+		checks, helm = append(checks, helm...), nil
+	}
+	group, all := errgroup.WithContext(ctx)
+	for _, one := range checks {
+		group.Go(func() error { return check(all, one) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, one := range helm { // unlocking changes a record of Helm's: after all else was found right, and before Helm is asked
+		if err := check(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // names of the Helm releases that this release may touch.
@@ -61,16 +74,14 @@ func (p *preflight) names(rec *release.Record) []string {
 	return slices.Compact(names)
 }
 
+// renders finds the Service that will take the traffic, and lets the API server say of every object of the chart, as a dry
+// run, whether it would let it in.
 func (p *preflight) renders(ctx context.Context, rec *release.Record) error {
-	for _, slot := range []string{"blue", "green"} {
-		if _, err := p.charts.Backend(ctx, release.Deployment{Release: p.target.Config.Service + "-" + slot, Slot: slot}); err != nil {
-			return err
-		}
-		if rec.Production != slot { // the slot that will be used; one is enough
-			return nil
-		}
+	d := release.Candidate(p.target.Plan, rec)
+	if _, err := p.charts.Backend(ctx, d); err != nil {
+		return err
 	}
-	return nil
+	return p.charts.check(ctx, d)
 }
 
 // images asks the registry for every image of the bundle. A registry that cannot be asked from here is no reason to refuse:

@@ -86,6 +86,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 	if err != nil {
 		return nil, err
 	}
+	gates.slotHeader = slotHeader
 	charts := &charts{helm: helm, config: cfg, env: env, pulled: pulled, labels: map[string]string{
 		"slipway.dev/service": cfg.Service, "slipway.dev/environment": o.Environment,
 	}}
@@ -122,7 +123,7 @@ func newRouter(c *cluster.Clients, t traffic.Target, cfg config.Router) (router 
 	if cfg.Gateway != nil {
 		g = *cfg.Gateway
 	}
-	return traffic.NewGateway(c.Dynamic, t, g), "gateway", ""
+	return traffic.NewGateway(c.Dynamic, t, g), "gateway", traffic.SlotHeader
 }
 
 // plan resolves what the journal keeps.
@@ -170,6 +171,10 @@ func (l locker) Acquire(ctx context.Context) (release.Lock, error) {
 			say("took the lock over from " + h.Holder + ", which has stopped renewing it")
 		},
 	})
+	var held *cluster.HeldError
+	if errors.As(err, &held) {
+		return nil, &release.HeldError{Err: err}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -197,6 +202,8 @@ type gates struct {
 	byStage map[string][]gate.Named
 	sink    event.Sink
 	closers []interface{ Close() }
+	// slotHeader names who answered.
+	slotHeader string
 }
 
 func newGates(cfg *config.Config, env config.Environment, source *kube.Source, sink event.Sink) (*gates, error) {
@@ -220,7 +227,7 @@ func newGates(cfg *config.Config, env config.Environment, source *kube.Source, s
 		default:
 			return nil, fmt.Errorf("making gate %s: it has no kind", name)
 		}
-		for _, stage := range []string{"smoke", "steps"} {
+		for _, stage := range []string{release.StageSmoke, release.StageSteps} {
 			if gc.At == "" || gc.At == stage {
 				g.byStage[stage] = append(g.byStage[stage], named)
 			}
@@ -235,8 +242,9 @@ func (g *gates) close() {
 	}
 }
 
-func (g *gates) Ask(ctx context.Context, stage string, c gate.Candidate, hold, deadline time.Duration) (release.Decision, error) {
-	d, err := gate.Ask(ctx, g.byStage[stage], c, gate.Options{Hold: hold, Deadline: deadline, Sink: g.sink, Phase: stage})
+func (g *gates) Ask(ctx context.Context, stage, phase string, c gate.Candidate, hold, deadline time.Duration) (release.Decision, error) {
+	c.SlotHeader = g.slotHeader
+	d, err := gate.Ask(ctx, g.byStage[stage], c, gate.Options{Hold: hold, Deadline: deadline, Sink: g.sink, Phase: phase})
 	if err != nil {
 		return release.Decision{}, err
 	}

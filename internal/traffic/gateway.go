@@ -45,8 +45,9 @@ func NewGateway(client dynamic.Interface, t Target, cfg config.GatewayRouter) *G
 var (
 	_ Router = (*Gateway)(nil)
 
-	routeGVR   = gatewayv1.SchemeGroupVersion.WithResource("httproutes")
-	gatewayGVR = gatewayv1.SchemeGroupVersion.WithResource("gateways")
+	gatewayAPI = schema.GroupVersion{Group: gatewayv1.GroupName, Version: "v1"}
+	routeGVR   = gatewayAPI.WithResource("httproutes")
+	gatewayGVR = gatewayAPI.WithResource("gateways")
 )
 
 func (g *Gateway) routes() dynamic.ResourceInterface {
@@ -80,6 +81,9 @@ func (g *Gateway) Check(ctx context.Context) error {
 			return fmt.Errorf("reading httproute/%s/%s: %w", list.Items[i].GetNamespace(), list.Items[i].GetName(), err)
 		}
 		if r.Namespace == g.target.Namespace && r.Name == g.target.Name() && ours(r.Annotations) {
+			if err := shared(g.target, g.object(), r.Labels); err != nil {
+				return err
+			}
 			continue
 		}
 		if g.attached(&r) && hasHost(&r, g.target.Host) {
@@ -90,6 +94,14 @@ func (g *Gateway) Check(ctx context.Context) error {
 }
 
 func ours(annotations map[string]string) bool { return annotations[annotationSplit] != "" }
+
+// shared refuses an object of ours that another environment made.
+func shared(t Target, object string, labels map[string]string) error {
+	if env := labels["slipway.dev/environment"]; env != t.Environment {
+		return &SharedError{Object: object, Environment: env}
+	}
+	return nil
+}
 
 // absentHint tells a missing Gateway API apart from a missing Gateway.
 func (g *Gateway) absentHint(ctx context.Context) string {
@@ -149,7 +161,7 @@ func (g *Gateway) Write(ctx context.Context, s Split, f Fence) (Written, error) 
 				return err
 			}
 			if prev, ok := splitOf(a); ok {
-				w.Previous = prev.Weight
+				w.Before = &prev
 			}
 			last, _ := strconv.ParseInt(a[annotationEpoch], 10, 64)
 			epoch, version = last+1, old.GetResourceVersion()
@@ -236,7 +248,7 @@ func (g *Gateway) route(s Split, f Fence, epoch string) (*unstructured.Unstructu
 		rules = append(rules, gatewayv1.HTTPRouteRule{BackendRefs: refs})
 	}
 	route := &gatewayv1.HTTPRoute{
-		TypeMeta: metav1.TypeMeta{APIVersion: schema.GroupVersion(gatewayv1.SchemeGroupVersion).String(), Kind: "HTTPRoute"},
+		TypeMeta: metav1.TypeMeta{APIVersion: gatewayAPI.String(), Kind: "HTTPRoute"},
 		ObjectMeta: metav1.ObjectMeta{
 			Name: g.target.Name(), Namespace: g.target.Namespace,
 			Labels: labels(g.target), Annotations: annotations,

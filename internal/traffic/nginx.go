@@ -68,6 +68,9 @@ func (n *Nginx) Check(ctx context.Context) error {
 	}
 	for _, it := range list.Items {
 		if it.GetNamespace() == n.target.Namespace && ours(it.GetAnnotations()) && it.GetLabels()["slipway.dev/service"] == n.target.Service {
+			if err := shared(n.target, n.object(it.GetName()), it.GetLabels()); err != nil {
+				return err
+			}
 			continue
 		}
 		var ing networkingv1.Ingress
@@ -91,7 +94,7 @@ func (n *Nginx) Write(ctx context.Context, s Split, f Fence) (Written, error) {
 	if prev, ok, err := n.Read(ctx); err != nil {
 		return Written{}, err
 	} else if ok {
-		w.Previous = prev.Weight
+		w.Before = &prev
 	}
 	main := s.Production
 	if main == nil {

@@ -36,6 +36,18 @@ type Split struct {
 	Weight     int      `json:"weight"`
 }
 
+// Share is what a slot gets of the requests without the header, in percent.
+func (s Split) Share(slot string) int {
+	share := 0
+	if s.Production != nil && s.Production.Slot == slot {
+		share += 100 - s.Weight
+	}
+	if s.Candidate != nil && s.Candidate.Slot == slot {
+		share += s.Weight
+	}
+	return share
+}
+
 // Target names the route that belongs to a service in an environment.
 type Target struct {
 	Service, Environment string
@@ -49,8 +61,8 @@ func (t Target) Name() string { return t.Service + "-slipway" }
 // Written is what a router has written, for the verifier.
 type Written struct {
 	Split Split
-	// Previous is the candidate's weight before the write, in percent.
-	Previous int
+	// Before is the split that the write replaced, nil if there was none.
+	Before *Split
 	// Epoch identifies this very write; answers that were routed by it carry it in the header [EpochHeader].
 	// Empty when the router cannot mark answers.
 	Epoch string
@@ -90,6 +102,15 @@ type TakenError struct {
 
 func (e *TakenError) Error() string {
 	return fmt.Sprintf("host %s is already routed by %s, which Slipway did not make: remove the host there, or give this environment another host", e.Host, e.Object)
+}
+
+// SharedError says that another environment of the same service is routed by the object of that name.
+type SharedError struct {
+	Object, Environment string
+}
+
+func (e *SharedError) Error() string {
+	return fmt.Sprintf("%s belongs to environment %s of the same service: two environments of a service need a namespace each", e.Object, e.Environment)
 }
 
 // NotVerifiedError says that the gateway did not answer as the split says within the time allowed.

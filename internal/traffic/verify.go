@@ -51,8 +51,12 @@ func NewVerifier(endpoint, host, slotHeader string) (*Verifier, error) {
 	}, nil
 }
 
-// answers needed in a row from the new routing, so that several gateway replicas are likely to have been asked.
-const needed = 8
+// Answers needed in a row from the new routing, so that several gateway replicas are likely to have been asked: of two
+// replicas a lagging one escapes with a probability of 1 in 1,024; once it has been seen to lag, of four with 1 in 1,000.
+const (
+	needed      = 10
+	neededMixed = 24
+)
 
 // answer is who answered one request.
 type answer struct {
@@ -146,24 +150,32 @@ func (v *Verifier) settle(ctx context.Context) error {
 	}
 }
 
-// byEpoch wants answers in a row that were routed by this very write.
+// byEpoch wants answers in a row that were routed by this very write; more of them once an older one came between,
+// for then several gateway replicas answer and one of them lags.
 func (v *Verifier) byEpoch(w Written) func(answer) bool {
-	row := 0
+	row, n := 0, needed
 	return func(a answer) bool {
 		if a.epoch == w.Epoch {
 			row++
-		} else {
-			row = 0
+			return row >= n
 		}
-		return row >= needed
+		if row > 0 {
+			n = neededMixed
+		}
+		row = 0
+		return false
 	}
 }
 
-// bySlot has only the slots to go by. Going to 0 or 100 it wants so many answers in a row from the right slot that the
-// old weight would give them with a probability of 1 in 1,000; in between it wants to see both slots.
+// falseAlarm bounds the probability that the old split is taken for the new one when only the slots tell.
+const falseAlarm = 0.001
+
+// bySlot has only the slots to go by. Where one slot gets everything it wants so many answers in a row from it that the old
+// split would give them, in the whole time of asking, with a probability of at most [falseAlarm]: each new run of answers
+// is another try at chance, so it has to be longer. Where both slots get a share it wants to see both, which says little.
 func (v *Verifier) bySlot(w Written) func(answer) bool {
 	s := w.Split
-	row, seen := 0, map[string]bool{}
+	seen := map[string]bool{}
 	want := ""
 	switch {
 	case s.Candidate == nil || (s.Weight == 0 && s.Production != nil):
@@ -171,26 +183,41 @@ func (v *Verifier) bySlot(w Written) func(answer) bool {
 	case s.Production == nil || s.Weight == 100:
 		want = s.Candidate.Slot
 	}
-	n := needed
-	if want != "" {
-		stay := float64(100-w.Previous) / 100 // share of answers from want under the old weight
-		if s.Weight == 100 {
-			stay = float64(w.Previous) / 100
-		}
-		if stay > 0 && stay < 1 {
-			n = max(n, int(math.Ceil(math.Log(0.001)/math.Log(stay))))
-		}
+	old := 0.0 // share of answers from want under the old split
+	if w.Before != nil && want != "" {
+		old = float64(w.Before.Share(want)) / 100
 	}
+	row, run := 0, 1
+	n := rowFor(old, run)
 	return func(a answer) bool {
+		if s.Production != nil && !isSlot(a.slot) && a.slot != "" {
+			a.slot = s.Production.Slot // adopted: it was not installed into a slot and cannot name one
+		}
 		seen[a.slot] = true
 		if want == "" {
 			return seen[s.Production.Slot] && seen[s.Candidate.Slot]
 		}
 		if a.slot == want {
 			row++
-		} else {
-			row = 0
+			return row >= n
 		}
-		return row >= n
+		if row > 0 {
+			run++
+			n = rowFor(old, run)
+		}
+		row = 0
+		return false
 	}
+}
+
+// isSlot says whether a slot can have that name.
+func isSlot(name string) bool { return name == "blue" || name == "green" }
+
+// rowFor is the number of answers in a row that the k-th run must have; the runs share [falseAlarm] as 1/(k(k+1)).
+func rowFor(old float64, k int) int {
+	if old <= 0 || old >= 1 { // they cannot be mistaken, or there is nothing to tell apart
+		return needed
+	}
+	chance := falseAlarm / float64(k*(k+1))
+	return max(needed, 1+int(math.Ceil(math.Log(chance)/math.Log(old)))) // 1: a run begins with a right answer
 }
