@@ -238,8 +238,11 @@ func TestRollbackGoesBackToTheVersionBefore(t *testing.T) {
 		}
 		err := w.process("").Back(t.Context(), "once more")
 		var refused *RefusedError
-		if inPlace := s.strategy == "rolling"; errors.As(err, &refused) != inPlace {
+		if !errors.As(err, &refused) {
 			t.Errorf("the second time: %v", err)
+		}
+		if got := w.safe(t); got != "v1" {
+			t.Errorf("a second rollback, of a retried pipeline for one, brings users to %q", got)
 		}
 	})
 }

@@ -39,6 +39,11 @@ func (e *Engine) toKept(ctx context.Context, lock Lock, rec *Record, reason stri
 		}
 		j.Return, j.HelmBefore = returnHelm, rev
 		j.Plan.Bundle, j.Plan.Version, j.Plan.Router = now.Before.Bundle, now.Before.Version, "helm revision"
+	case ok && !kept.Leaving && kept.Number > now.Number: // a second `rollback`, of a retried pipeline for one, must not undo the first
+		return &RefusedError{
+			Err:  fmt.Errorf("release %d, which slot %s keeps, is the one that was gone back from; production is release %d already", kept.Number, kept.Backend.Slot, now.Number),
+			Next: []string{"slipway release --env " + rec.Environment + " --bundle " + kept.Bundle + " releases it again"},
+		}
 	case ok && !kept.Leaving:
 		d := Deployment{Release: kept.HelmRelease, Slot: kept.Backend.Slot}
 		if err := e.Readiness.Wait(ctx, d, kept.Backend, e.Clock.Now(), keptFor); err != nil {
