@@ -42,7 +42,6 @@ func (p *preflight) Check(ctx context.Context) error {
 	}
 	checks := []func(context.Context) error{p.router.Check, p.images, p.after}
 	helm := []func(context.Context) error{
-		func(ctx context.Context) error { return p.pending(ctx, rec) },
 		func(ctx context.Context) error { return p.renders(ctx, rec) },
 	}
 	if !p.options.Unlock {
