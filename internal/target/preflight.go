@@ -37,29 +37,18 @@ func (p *preflight) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	check := func(ctx context.Context, one func(context.Context) error) error {
-		return cluster.Explain(one(ctx), "checking before the release")
-	}
-	checks := []func(context.Context) error{p.router.Check, p.images, p.after}
-	helm := []func(context.Context) error{
-		func(ctx context.Context) error { return p.renders(ctx, rec) },
-	}
-	if !p.options.Unlock {
-		checks, helm = append(checks, helm...), nil
-	}
 	group, all := errgroup.WithContext(ctx)
-	for _, one := range checks {
-		group.Go(func() error { return check(all, one) })
+	for _, check := range []func(context.Context) error{p.router.Check, p.images, p.after} {
+		group.Go(func() error { return cluster.Explain(check(all), "checking before the release") })
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for _, one := range helm { // unlocking changes a record of Helm's: after all else was found right, and before Helm is asked
-		if err := check(ctx, one); err != nil {
-			return err
-		}
+	// A Helm release that was left pending is told, or unlocked, after all else was found right and before Helm is asked.
+	if err := p.pending(ctx, rec); err != nil {
+		return cluster.Explain(err, "checking before the release")
 	}
-	return nil
+	return cluster.Explain(p.renders(ctx, rec), "checking before the release")
 }
 
 // names of the Helm releases that this release may touch.
