@@ -1,0 +1,215 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/slipway-cd/slipway/internal/bundle"
+)
+
+// The variants of the calculator that the tests release. All have the same images; what differs is in their bundles.
+const (
+	v1         = "v1"
+	v2         = "v2"
+	failing    = "failing"     // every second API call is answered with status 500
+	neverReady = "never-ready" // its readiness probe never passes
+	crashing   = "crashing"    // exits a second after its start
+	imageless  = "imageless"   // names an image that its registry does not have
+	otherOne   = "other"       // of another service
+	stock      = "stock"       // the chart that `helm create` makes
+	stock2     = "stock2"
+)
+
+// slipwayYAML is every variant's: the words in capitals are replaced, and the environments below are added.
+const slipwayYAML = `apiVersion: slipway.dev/v1
+service: SERVICE
+registry: REGISTRY
+build:
+  images:
+    calculator-frontend: { go: ROOT/apps/calculator/frontend }
+    calculator-backend: { go: ROOT/apps/calculator/backend }
+  chart: CHART
+VALUES
+gates:
+  smoke:
+    at: smoke
+    probe: { path: SMOKE, count: 3 }
+  answers:
+    at: steps
+    probe: ANSWERS
+  pods:
+    kubernetes: { restarts: 0 }
+environments:
+`
+
+const calculatorValues = `values:
+  slot: ${slot}
+  version: ${version}
+  frontend: { image: "FRONTEND", replicas: 2, faults: FAULTS }
+  backend: { image: "${image:calculator-backend}", replicas: 1 }
+backend: { service: "${release}-frontend" }`
+
+// Helm's own chart joins repository and tag with a colon; this makes a digest of it.
+const stockValues = `values:
+  image: { repository: "${image:calculator-frontend.repository}@sha256", tag: "${image:calculator-frontend.hex}" }
+  service: { port: 8080 }
+  podAnnotations: { variant: "${version}" }
+  resources: { requests: { cpu: 25m } }`
+
+const calculatorAnswers = `{ path: /api/calculate, method: POST, body: '{"number":"1234567"}', headers: { Content-Type: application/json }, count: 30, allowedFailures: 2, expect: { status: 200, within: 3s } }`
+
+// environments are the same in every bundle, each with both routers unless it names one; namespace, host and cluster come
+// from the environment of the process, so that every test can have its own.
+var environments = map[string]string{
+	"rolling":     `strategy: { rolling: {} }`,
+	"blue-green":  `strategy: { blueGreen: {} }`,
+	"canary":      `strategy: { canary: { steps: [10, 50, 100], deadline: 20s } }`,
+	"baking":      `strategy: { canary: { steps: [50, 100], bake: 2m } }`,
+	"keeping":     `strategy: { blueGreen: { keep: true } }`,
+	"staged":      `strategy: { canary: { steps: [10, 25, 60, 100] } }`,
+	"slow":        `strategy: { canary: { steps: [30, 100], hold: "${E2E_HOLD}" } }`,
+	"impatient":   `strategy: { canary: { steps: [50, 100] } }, readyTimeout: 12s`,
+	"after":       `strategy: { canary: {} }, after: canary`,
+	"no-gateway":  `strategy: { canary: {} }, router: { gateway: { name: nobody, namespace: gateway-system } }`,
+	"adopting":    `strategy: { canary: { steps: [10, 50, 100], bake: 2s } }`,
+	"nginx-class": `strategy: { canary: {} }, router: { nginx: { class: nobody } }`,
+}
+
+// routers that an environment's name may end in.
+var routers = map[string]string{
+	"":       `, router: { gateway: { name: gateway, namespace: gateway-system } }`,
+	"-nginx": `, router: { nginx: { slotHeader: X-Slot } }`,
+}
+
+func environmentsYAML(service string) string {
+	var b strings.Builder
+	gates := "[smoke, answers, pods]"
+	if service == "web" {
+		gates = "[smoke, pods]"
+	}
+	for _, name := range slices.Sorted(maps.Keys(environments)) {
+		for _, suffix := range []string{"", "-nginx"} {
+			strategy, router := environments[name], routers[suffix]
+			if strings.Contains(strategy, "router:") {
+				if suffix != "" {
+					continue
+				}
+				router = ""
+			}
+			b.WriteString("  " + name + suffix + ": { cluster: { kubeconfig: \"${E2E_KUBECONFIG}\" }, namespace: \"${E2E_NAMESPACE}\", host: \"${E2E_HOST}\", " +
+				"endpoint: \"" + endpoint + "\", gates: " + gates + ", " + strategy + router + " }\n")
+		}
+	}
+	return b.String()
+}
+
+// project is one variant, written and built.
+type project struct {
+	dir    string
+	bundle string            // reference by digest
+	images map[string]string // references by digest
+	err    error
+}
+
+// projects are built once each.
+type projects struct {
+	mu    sync.Mutex
+	built map[string]project
+}
+
+// variant gives the project of a variant, built.
+func variant(t *testing.T, name string) project {
+	t.Helper()
+	p := &suite.projects
+	p.mu.Lock() // one build at a time: they share two cores
+	defer p.mu.Unlock()
+	if p.built == nil {
+		p.built = map[string]project{}
+	}
+	made, ok := p.built[name]
+	if !ok {
+		made = build(t, name)
+		p.built[name] = made
+	}
+	if made.err != nil {
+		t.Fatalf("building variant %s: %v", name, made.err)
+	}
+	return made
+}
+
+func build(t *testing.T, name string) project {
+	t.Helper()
+	p := project{dir: filepath.Join(suite.temp, name)}
+	if p.err = os.MkdirAll(p.dir, 0o755); p.err != nil {
+		return p
+	}
+	var yaml string
+	if yaml, p.err = compose(t, name); p.err != nil {
+		return p
+	}
+	if p.err = os.WriteFile(filepath.Join(p.dir, "slipway.yaml"), []byte(yaml), 0o644); p.err != nil {
+		return p
+	}
+	cmd := exec.Command(bin("slipway"), "build", "-f", p.dir, "--version", name, "-o", "json")
+	cmd.Env = append(os.Environ(), "E2E_KUBECONFIG="+sandboxKubeconfig(), "E2E_NAMESPACE=build", "E2E_HOST=build.test", "E2E_HOLD=0s")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Logf("slipway build said:\n%s", stderr.String())
+		p.err = err
+		return p
+	}
+	var said struct {
+		Reference string        `json:"reference"`
+		Bundle    bundle.Bundle `json:"bundle"`
+	}
+	p.err = json.Unmarshal(out, &said)
+	p.bundle, p.images = said.Reference, map[string]string{}
+	for name, image := range said.Bundle.Images {
+		p.images[name] = image.Reference()
+	}
+	return p
+}
+
+// compose writes the slipway.yaml of a variant.
+func compose(t *testing.T, name string) (string, error) {
+	t.Helper()
+	service, chart, values, smoke, answers := "calculator", filepath.Join(suite.root, "charts/calculator"), calculatorValues, "/ping", calculatorAnswers
+	frontend, faults := "${image:calculator-frontend}", "{}"
+	switch name {
+	case failing:
+		faults = "{ failureRate: 0.5 }"
+	case neverReady:
+		faults = "{ neverReady: true }"
+	case crashing:
+		faults = "{ crashAfter: 1s, startDelay: 30s }"
+	case imageless:
+		frontend = registry + "/calculator-frontend@sha256:" + strings.Repeat("0123456789abcdef", 4)
+	case otherOne:
+		service = "other"
+	case stock, stock2:
+		service, values, smoke, answers = "web", stockValues, "/", "{ path: /, count: 5 }"
+		chart = filepath.Join(suite.temp, "helm-create", "web")
+		if _, err := os.Stat(chart); err != nil {
+			if err := os.MkdirAll(filepath.Dir(chart), 0o755); err != nil {
+				return "", err
+			}
+			if out, err := exec.Command(bin("helm4"), "create", chart).CombinedOutput(); err != nil {
+				t.Logf("helm create said: %s", out)
+				return "", err
+			}
+		}
+	}
+	return strings.NewReplacer("SERVICE", service, "REGISTRY", registry, "ROOT", suite.root, "CHART", chart, "SMOKE", smoke, "ANSWERS", answers,
+		"VALUES", strings.NewReplacer("FRONTEND", frontend, "FAULTS", faults).Replace(values)).Replace(slipwayYAML) + environmentsYAML(service), nil
+}
