@@ -112,7 +112,7 @@ type GatewayRouter struct {
 type NginxRouter struct {
 	// Class is the IngressClass; default "nginx".
 	Class string `yaml:"class,omitempty" json:"class,omitempty"`
-	// SlotHeader is a response header of the service whose value is the slot (or pod, or version); with it
+	// SlotHeader is a response header of the service whose value is the slot: blue or green; with it
 	// weights can be verified at the data plane. Without it Slipway waits 3 s after each change and says so.
 	SlotHeader string `yaml:"slotHeader,omitempty" json:"slotHeader,omitempty"`
 }
