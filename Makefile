@@ -6,7 +6,7 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
-MODULES := . sandbox sandbox/cluster sandbox/gateway apps/calculator
+MODULES := . sandbox sandbox/cluster sandbox/gateway apps/calculator bench
 DIST    := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 export CGO_ENABLED = 0
 # One way of compiling for building, vetting and testing, so that what is compiled is compiled once.

@@ -1,0 +1,3 @@
+module github.com/slipway-cd/slipway/bench
+
+go 1.26.3
