@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -107,10 +108,10 @@ func states(s *Supervisor) string {
 
 func TestAUnitStartsOnlyAfterThoseItNeedsAreReady(t *testing.T) {
 	h := newFakeHost()
-	var ready bool
+	var ready atomic.Bool
 	units := []Unit{
 		{Name: "store", Ready: func(context.Context) error {
-			if !ready {
+			if !ready.Load() {
 				return errors.New("not yet")
 			}
 			return nil
@@ -124,7 +125,7 @@ func TestAUnitStartsOnlyAfterThoseItNeedsAreReady(t *testing.T) {
 		if got := s.Status()[0].Error; got != "not yet" {
 			t.Errorf("the status does not say what is missing: %q", got)
 		}
-		ready = true
+		ready.Store(true)
 		time.Sleep(time.Second) // of the bubble's time
 		synctest.Wait()
 		if got := states(s); got != "[store ready api ready]" {
