@@ -239,8 +239,9 @@ func (c *Client) UninstallWith(ctx context.Context, release string, opts Uninsta
 		uninstall.Timeout = defaultTimeout
 	}
 	if opts.Wait {
-		// Deleted in the foreground a Deployment stays until its pods are gone, so that waiting means something.
-		uninstall.WaitStrategy = kube.StatusWatcherStrategy
+		// Deleted in the foreground a Deployment stays until its pods are gone, so that waiting means something. Helm's
+		// watcher was seen to give up within two seconds on a Deployment that was still going, so it is polled.
+		uninstall.WaitStrategy = kube.LegacyStrategy
 		uninstall.DeletionPropagation = "foreground"
 	}
 	removed, err := uninstall.Run(release)
