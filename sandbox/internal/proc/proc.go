@@ -94,13 +94,15 @@ func Read(pid int) (Process, bool) {
 	return Process{}, false
 }
 
-// Runs says whether p runs the executable at path, which may have been
-// replaced on disk since.
+// Runs says whether p runs the program at path, or one of that name from
+// another directory: the mark says already that it is ours, and a sandbox may be
+// taken over by the programs of another checkout. The name tells a part from the
+// children that inherit its mark.
 func (p Process) Runs(path string) bool {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
-	return p.Exe == path
+	return filepath.Base(p.Exe) == filepath.Base(path)
 }
 
 // Signal sends sig to p, and only to p: it holds the process by a pidfd and

@@ -4,6 +4,7 @@ package proc
 
 import (
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +36,7 @@ func TestAProcessIsFoundByItsMarkAndOnlyThen(t *testing.T) {
 	if len(found) != 1 || found[0].PID != cmd.Process.Pid || found[0].Mark != m {
 		t.Fatalf("found %+v", found)
 	}
-	if sleep, err := exec.LookPath("sleep"); err != nil || !found[0].Runs(sleep) || found[0].Runs("/bin/true") {
+	if sleep, err := exec.LookPath("sleep"); err != nil || !found[0].Runs(sleep) || !found[0].Runs("/another/checkout/bin/"+filepath.Base(found[0].Exe)) || found[0].Runs("/bin/true") {
 		t.Errorf("it runs %s", found[0].Exe)
 	}
 	if mem, err := ReadMemory(cmd.Process.Pid); err != nil || mem.RSS == 0 {
