@@ -83,6 +83,10 @@ type Environment struct {
 	Gates []string `yaml:"gates,omitempty" json:"gates,omitempty"`
 	// Values override Config.Values for this environment (deep merge).
 	Values map[string]any `yaml:"values,omitempty" json:"values,omitempty"`
+	// Telemetry is where gates on telemetry read.
+	Telemetry Telemetry `yaml:"telemetry,omitempty" json:"telemetry,omitempty"`
+	// Azure says how Azure is reached, where something of it is used.
+	Azure Azure `yaml:"azure,omitempty" json:"azure,omitempty"`
 	// ReadyTimeout bounds the wait for the candidate's pods; default 5m.
 	ReadyTimeout Duration `yaml:"readyTimeout,omitempty" json:"readyTimeout,omitempty"`
 }
@@ -151,10 +155,23 @@ type Canary struct {
 
 // Gate is one named question; exactly one of its kinds is set.
 type Gate struct {
-	// At is "smoke" (only before any traffic), "steps" (only at steps and in the bake) or "" (both).
+	// At is "smoke" (only before any traffic), "steps" (only at steps and in the bake) or "" (both; gates on telemetry, which
+	// need traffic, only at steps).
 	At         string      `yaml:"at,omitempty" json:"at,omitempty"`
 	Probe      *Probe      `yaml:"probe,omitempty" json:"probe,omitempty"`
 	Kubernetes *Kubernetes `yaml:"kubernetes,omitempty" json:"kubernetes,omitempty"`
+	// Requests, Exceptions, Dependencies and KQL are gates on telemetry: they compare the candidate with production.
+	Requests *Requests `yaml:"requests,omitempty" json:"requests,omitempty"`
+	// Exceptions asks for exceptions per request.
+	Exceptions *Rate `yaml:"exceptions,omitempty" json:"exceptions,omitempty"`
+	// Dependencies asks how many calls to dependencies fail.
+	Dependencies *Rate `yaml:"dependencies,omitempty" json:"dependencies,omitempty"`
+	KQL          *KQL  `yaml:"kql,omitempty" json:"kql,omitempty"`
+}
+
+// OnTelemetry says whether the gate reads telemetry.
+func (g Gate) OnTelemetry() bool {
+	return g.Requests != nil || g.Exceptions != nil || g.Dependencies != nil || g.KQL != nil
 }
 
 // Probe sends HTTP requests through the gateway with a header that reaches the candidate.

@@ -74,6 +74,20 @@ func (d *document) decode(n ast.Node, v reflect.Value, path string) {
 			return
 		}
 		v.SetInt(value)
+	case reflect.Float64:
+		switch number := resolved.(type) {
+		case *ast.FloatNode:
+			v.SetFloat(number.Value)
+		case *ast.IntegerNode:
+			whole, err := strconv.ParseFloat(number.GetToken().Value, 64)
+			if err != nil {
+				d.mismatch(resolved, path, "a number")
+				return
+			}
+			v.SetFloat(whole)
+		default:
+			d.mismatch(resolved, path, "a number")
+		}
 	case reflect.Bool:
 		b, ok := resolved.(*ast.BoolNode)
 		if !ok {
@@ -95,12 +109,23 @@ func (d *document) decodeText(n ast.Node, u encoding.TextUnmarshaler, path strin
 			return
 		}
 	default:
-		d.mismatch(n, path, `a duration such as "30s"`)
+		d.mismatch(n, path, wanted(u))
 		return
 	}
 	if err := u.UnmarshalText([]byte(s)); err != nil {
 		d.problem(nodePosition(n), path, "%s %s", path, err.Error())
 	}
+}
+
+// wanted says what a text must be, with an example.
+func wanted(u encoding.TextUnmarshaler) string {
+	switch u.(type) {
+	case *Percent:
+		return `a percentage such as "0.5%"`
+	case *Tolerance:
+		return `a tolerance such as "0.5%" or "1.25x"`
+	}
+	return `a duration such as "30s"`
 }
 
 // field is a key that a struct knows.

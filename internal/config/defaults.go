@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,7 +14,15 @@ const (
 	DefaultProbeTimeout = Duration(5 * time.Second)
 	DefaultGateway      = "gateway"
 	DefaultIngressClass = "nginx"
+	DefaultSlotKQL      = "tostring(Properties.slot)"
+	DefaultBatch        = Duration(10 * time.Second)
+	DefaultInterval     = Duration(5 * time.Second)
+	DefaultMaxRate      = Percent(0.05)
+	DefaultLooks        = 3
 )
+
+// DefaultExclude are the URL paths that no gate on telemetry counts unless it is told to. The slice is new at each call.
+func DefaultExclude() []string { return []string{"/ping", "/healthz", "/livez", "/readyz"} }
 
 // DefaultSteps are the weights of a canary that names none. The slice is new at each call.
 func DefaultSteps() []int { return []int{5, 25, 50, 100} }
@@ -38,7 +47,30 @@ func (c *Config) Environment(name string) (Environment, error) {
 	}
 	e.Router = routerDefaults(e.Router, e.Namespace)
 	e.Strategy = strategyDefaults(e.Strategy)
+	e.Telemetry = telemetryDefaults(e.Telemetry)
 	return e, nil
+}
+
+func telemetryDefaults(t Telemetry) Telemetry {
+	if t.ApplicationInsights == nil {
+		return t
+	}
+	insights := *t.ApplicationInsights
+	insights.Roles = slices.Clone(insights.Roles)
+	if insights.Slot == "" {
+		insights.Slot = DefaultSlotKQL
+	}
+	insights.Exclude = slices.Clone(insights.Exclude)
+	if insights.Exclude == nil {
+		insights.Exclude = DefaultExclude()
+	}
+	if insights.Batch == 0 {
+		insights.Batch = DefaultBatch
+	}
+	if insights.Interval == 0 {
+		insights.Interval = DefaultInterval
+	}
+	return Telemetry{ApplicationInsights: &insights}
 }
 
 func routerDefaults(r Router, namespace string) Router {
@@ -113,7 +145,34 @@ func (c *Config) Gate(name string) (Gate, error) {
 		}
 		g.Probe = &probe
 	}
+	if g.Requests != nil {
+		requests := *g.Requests
+		requests.FailureRate = rateDefaults(requests.FailureRate)
+		g.Requests = &requests
+	}
+	g.Exceptions, g.Dependencies = rateDefaults(g.Exceptions), rateDefaults(g.Dependencies)
+	if g.KQL != nil {
+		custom := *g.KQL
+		if custom.Looks == 0 {
+			custom.Looks = DefaultLooks
+		}
+		g.KQL = &custom
+	}
+	if g.At == "" && g.OnTelemetry() {
+		g.At = "steps"
+	}
 	return g, nil
+}
+
+func rateDefaults(r *Rate) *Rate {
+	if r == nil {
+		return nil
+	}
+	rate := *r
+	if rate.Max == 0 {
+		rate.Max = DefaultMaxRate
+	}
+	return &rate
 }
 
 // MergeValues lays over on top of base as Helm does: mappings merge, anything else (a list too) replaces, and a null

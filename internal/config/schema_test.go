@@ -19,6 +19,9 @@ var update = flag.Bool("update", false, "write schema.json and the golden files 
 const (
 	orReference     = `|.*\$\{.*`
 	labelPattern    = `[a-z0-9]([-a-z0-9]*[a-z0-9])?`
+	guidPattern     = `[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}`
+	percentPattern  = `[0-9]+(\.[0-9]+)? ?%`
+	factorPattern   = `[0-9]+(\.[0-9]+)? ?[x×]`
 	durationPattern = `^(0|([0-9]*\.?[0-9]+(ns|us|µs|ms|s|m|h))+` + orReference + `)$`
 )
 
@@ -31,6 +34,13 @@ func makeSchema(t *testing.T) []byte {
 			return &invopop.Schema{AnyOf: []*invopop.Schema{
 				{Type: "string", Pattern: durationPattern}, {Const: 0},
 			}}
+		}
+		if of == reflect.TypeFor[Percent]() {
+			return &invopop.Schema{Type: "string", Pattern: "^(" + percentPattern + orReference + ")$"}
+		}
+		if of == reflect.TypeFor[Tolerance]() {
+			part := "(" + percentPattern + "|" + factorPattern + ")"
+			return &invopop.Schema{Type: "string", Pattern: `^(` + part + `( *\+ *` + part + `)?` + orReference + `)$`}
 		}
 		return nil
 	}
@@ -70,7 +80,20 @@ func makeSchema(t *testing.T) []byte {
 	between("Backend", "port", "1", "65535")
 	exactlyOne("Image", "go", "dockerfile")
 	exactlyOne("Strategy", "rolling", "blueGreen", "canary")
-	exactlyOne("Gate", "probe", "kubernetes")
+	exactlyOne("Gate", "probe", "kubernetes", "requests", "exceptions", "dependencies", "kql")
+	exactlyOne("Requests", "failureRate", "quantile")
+	pattern("ApplicationInsights", "workspace", guidPattern)
+	pattern("Azure", "tenant", guidPattern)
+	pattern("Azure", "clientID", guidPattern)
+	for _, c := range clouds {
+		property("Azure", "cloud").Enum = append(property("Azure", "cloud").Enum, c)
+	}
+	for _, e := range []string{"authority", "logs", "management"} {
+		pattern("AzureEndpoints", e, `https://.+`)
+	}
+	quantile := property("Requests", "quantile")
+	quantile.ExclusiveMinimum, quantile.ExclusiveMaximum = "0", "1"
+	property("KQL", "looks").Minimum = "1"
 	s.Definitions["Router"].MaxProperties = &one
 	pattern("Environment", "namespace", labelPattern)
 	pattern("Environment", "host", labelPattern+`(\.`+labelPattern+`)*`)

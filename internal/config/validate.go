@@ -203,12 +203,16 @@ func (d *document) checkEnvironment(c *Config, name string) {
 	d.checkRouter(path+".router", e.Router)
 	d.checkStrategy(path+".strategy", e.Strategy)
 	d.positive(path+".readyTimeout", e.ReadyTimeout)
+	d.checkTelemetry(path+".telemetry.applicationInsights", e.Telemetry.ApplicationInsights)
+	d.checkAzure(path+".azure", e.Azure)
 	for i, gate := range e.Gates {
 		sub := fmt.Sprintf("%s.gates[%d]", path, i)
 		if _, ok := c.Gates[gate]; !ok {
 			d.fail(sub, "%s asks for the gate %q, which gates does not have%s", path, gate, didYouMean(gate, sortedKeys(c.Gates), "gates"))
 		} else if slices.Index(e.Gates, gate) < i {
 			d.fail(sub, "%s names the gate %q twice", path, gate)
+		} else if c.Gates[gate].OnTelemetry() && e.Telemetry.ApplicationInsights == nil {
+			d.fail(sub, "%s asks for the gate %q, which reads telemetry, but has none: add %s.telemetry", path, gate, path)
 		}
 	}
 }

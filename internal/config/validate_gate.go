@@ -14,7 +14,7 @@ var (
 
 func (d *document) checkGate(path, name string, g Gate) {
 	d.checkName(path, "a gate", name)
-	d.exactlyOne(path, []string{"probe", "kubernetes"})
+	d.exactlyOne(path, []string{"probe", "kubernetes", "requests", "exceptions", "dependencies", "kql"})
 	if at := path + ".at"; d.set(at) && g.At != "smoke" && g.At != "steps" {
 		d.fail(at, `%s is %q, but must be "smoke" (only before any traffic) or "steps" (only with traffic); leave it out for both`, at, g.At)
 	}
@@ -24,6 +24,7 @@ func (d *document) checkGate(path, name string, g Gate) {
 	if g.Kubernetes != nil && g.Kubernetes.Restarts < 0 {
 		d.fail(path+".kubernetes.restarts", "%s.kubernetes.restarts is %d, but cannot be negative", path, g.Kubernetes.Restarts)
 	}
+	d.checkTelemetryGate(path, g)
 }
 
 func (d *document) checkProbe(path string, p Probe) {

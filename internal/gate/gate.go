@@ -28,6 +28,14 @@ type Verdict struct {
 	FirstFailed time.Time `json:"firstFailed,omitzero"`
 	// Final says that asking again cannot change a Fail (an image that does not exist).
 	Final bool `json:"final,omitempty"`
+	// Evidence is what the verdict rests on, in an order of interest.
+	Evidence []Fact `json:"evidence,omitempty"`
+}
+
+// Fact is one piece of evidence.
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Candidate is what a gate looks at.

@@ -1,0 +1,80 @@
+package config
+
+// Telemetry says where gates on telemetry read.
+type Telemetry struct {
+	ApplicationInsights *ApplicationInsights `yaml:"applicationInsights,omitempty" json:"applicationInsights,omitempty"`
+}
+
+// ApplicationInsights is read through the Log Analytics workspace that it writes to.
+type ApplicationInsights struct {
+	// Workspace is the id (a GUID) of the Log Analytics workspace.
+	Workspace string `yaml:"workspace" json:"workspace"`
+	// Component is the Azure resource id of the Application Insights component, which gets release annotations; default:
+	// none are written.
+	Component string `yaml:"component,omitempty" json:"component,omitempty"`
+	// Roles are the cloud role names whose telemetry counts: the roles that answer users. Default: all.
+	Roles []string `yaml:"roles,omitempty" json:"roles,omitempty"`
+	// Slot is the KQL expression that gives the slot, blue or green, of a row; default tostring(Properties.slot).
+	Slot string `yaml:"slot,omitempty" json:"slot,omitempty"`
+	// Exclude are URL paths that do not count; default /ping, /healthz, /livez and /readyz. Rows with a SyntheticSource never count.
+	Exclude []string `yaml:"exclude,omitempty" json:"exclude,omitempty"`
+	// Batch is the length of the intervals in which telemetry is counted; default 10s.
+	Batch Duration `yaml:"batch,omitempty" json:"batch,omitempty"`
+	// Interval is the time between two looks; default 5s.
+	Interval Duration `yaml:"interval,omitempty" json:"interval,omitempty"`
+}
+
+// Azure says how Azure is reached. The zero value is the public cloud with whatever identity is at hand.
+type Azure struct {
+	// Cloud is "public" (default), "usGovernment" or "china".
+	Cloud string `yaml:"cloud,omitempty" json:"cloud,omitempty"`
+	// Tenant is the id of the Entra tenant, ClientID that of the identity; default: AZURE_TENANT_ID and AZURE_CLIENT_ID.
+	Tenant   string `yaml:"tenant,omitempty" json:"tenant,omitempty"`
+	ClientID string `yaml:"clientID,omitempty" json:"clientID,omitempty"`
+	// TokenFile holds the federated token of a workload identity; default: AZURE_FEDERATED_TOKEN_FILE.
+	TokenFile string `yaml:"tokenFile,omitempty" json:"tokenFile,omitempty"`
+	// Endpoints replace single services of the cloud.
+	Endpoints AzureEndpoints `yaml:"endpoints,omitempty" json:"endpoints,omitempty"`
+	// CAFile holds the certificates (PEM) of a private authority for these endpoints; default: the system's.
+	CAFile string `yaml:"caFile,omitempty" json:"caFile,omitempty"`
+}
+
+// AzureEndpoints are https URLs of services; an empty one is the cloud's own.
+type AzureEndpoints struct {
+	Authority  string `yaml:"authority,omitempty" json:"authority,omitempty"`   // Entra
+	Logs       string `yaml:"logs,omitempty" json:"logs,omitempty"`             // Log Analytics queries
+	Management string `yaml:"management,omitempty" json:"management,omitempty"` // Azure Resource Manager
+}
+
+// Requests compares the requests of the candidate with production's; exactly one of FailureRate and Quantile is set.
+type Requests struct {
+	// FailureRate asks how many requests fail.
+	FailureRate *Rate `yaml:"failureRate,omitempty" json:"failureRate,omitempty"`
+	// Quantile asks how long requests take, for example 0.95; WorseBy and Within belong to it.
+	Quantile float64 `yaml:"quantile,omitempty" json:"quantile,omitempty"`
+	// WorseBy is how much slower the candidate's quantile may be than production's, for example 20%.
+	WorseBy Tolerance `yaml:"worseBy,omitempty" json:"worseBy,omitempty"`
+	// Within is the objective where there is no production to compare with: the quantile must not be longer.
+	Within Duration `yaml:"within,omitempty" json:"within,omitempty"`
+}
+
+// Rate is a share of trials.
+type Rate struct {
+	// WorseBy is how much higher the candidate's rate may be than production's: "0.5%" for percentage points, "1.25x" for a
+	// factor, or both: "1.25x + 0.1%".
+	WorseBy Tolerance `yaml:"worseBy,omitempty" json:"worseBy,omitempty"`
+	// Max is the objective where there is no production to compare with, in percent of all; default 5%.
+	Max Percent `yaml:"max,omitempty" json:"max,omitempty"`
+}
+
+// KQL is a question of your own. Its query sees `from` and `to` (datetimes: the time to look at) and `batch` (a timespan), and
+// gives a column slot, a datetime column `bin` and the integers trials and events; or, with Max, slot and value.
+type KQL struct {
+	Query string `yaml:"query" json:"query"`
+	// WorseBy compares events per trial as [Rate.WorseBy] does.
+	WorseBy Tolerance `yaml:"worseBy,omitempty" json:"worseBy,omitempty"`
+	// Max bounds the candidate's value instead.
+	Max *float64 `yaml:"max,omitempty" json:"max,omitempty"`
+	// Looks is how many looks in a row must break Max before that is a failure; default 3.
+	Looks int `yaml:"looks,omitempty" json:"looks,omitempty"`
+}

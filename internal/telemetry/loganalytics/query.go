@@ -1,0 +1,139 @@
+package loganalytics
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/slipway-cd/slipway/internal/evidence"
+)
+
+// Spec is what a release wants counted.
+type Spec struct {
+	// Slot is the KQL expression that gives a row's slot.
+	Slot string
+	// Roles whose telemetry counts, all if empty; Exclude are the URL paths that do not.
+	Roles, Exclude []string
+	// Batch is the length of an interval.
+	Batch time.Duration
+	// Requests, Exceptions and Dependencies say what is counted at all.
+	Requests, Exceptions, Dependencies bool
+	// Slow are the latency thresholds.
+	Slow []Threshold
+}
+
+// Threshold counts requests that take longer. It differs by slot where the candidate may be slower.
+type Threshold struct {
+	Measure               evidence.Measure
+	Candidate, Production time.Duration
+}
+
+// settle is how far back a look's measurement of the ingestion delay goes.
+const settle = "5m"
+
+// lookQuery is the one query of a look: counts by interval, slot and pod from a time on, and how late telemetry arrives. How
+// many rows it returns depends on time and pods, not on traffic.
+func lookQuery(s Spec, candidate string, from time.Time) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "let from = %s;\nlet batch = %s;\nlet candidate = %s;\n", datetime(from), timespan(s.Batch), quote(candidate))
+	fmt.Fprintf(&b, "let requests = AppRequests\n%s%s;\nunion\n", s.rows(), s.paths())
+	// One trial an operation, so that a retry or a failure that several services report counts once.
+	b.WriteString(`  (requests
+    | summarize failed = countif(Success == false), items = max(ItemCount), slowest = max(DurationMs) by slot, pod, start, operation
+    | summarize trials = count(), trialItems = sum(items), failed = countif(failed > 0), failedItems = sumif(items, failed > 0)`)
+	for i, t := range s.Slow {
+		limit := fmt.Sprintf("slowest > iff(slot == candidate, %s, %s)", real(t.Candidate), real(t.Production))
+		fmt.Fprintf(&b, ",\n        slow%d = countif(%s), slow%dItems = sumif(items, %s)", i, limit, i, limit)
+	}
+	b.WriteString("\n      by slot, pod, start\n    | extend kind = \"requests\"),\n")
+	for _, t := range []struct {
+		want                 bool
+		table, kind, failing string
+	}{
+		{s.Exceptions, "AppExceptions", "exceptions", "true"},
+		{s.Dependencies, "AppDependencies", "dependencies", "Success == false"},
+	} {
+		if !t.want {
+			continue
+		}
+		fmt.Fprintf(&b, `  (%s
+%s
+    | summarize failed = countif(%s), items = max(ItemCount) by slot, pod, start, operation
+    | summarize trials = count(), trialItems = sum(items), failed = countif(failed > 0), failedItems = sumif(items, failed > 0)
+      by slot, pod, start
+    | extend kind = "%s"),
+`, t.table, s.rows(), t.failing, t.kind)
+	}
+	fmt.Fprintf(&b, `  (requests
+    | where arrived > now() - %s
+    | summarize delayMs = percentile((arrived - TimeGenerated) / 1ms, 99) by slot
+    | extend kind = "delay")
+| extend asked = now()`, settle)
+	return b.String()
+}
+
+// rows are the operators that keep what counts and name slot, pod, interval and operation.
+func (s Spec) rows() string {
+	var b strings.Builder
+	b.WriteString("    | where TimeGenerated >= from and isempty(SyntheticSource)\n")
+	if len(s.Roles) > 0 {
+		fmt.Fprintf(&b, "    | where AppRoleName in (%s)\n", quoteAll(s.Roles))
+	}
+	fmt.Fprintf(&b, "    | extend slot = %s, pod = AppRoleInstance, start = bin(TimeGenerated, batch), arrived = ingestion_time(),\n", s.Slot)
+	b.WriteString("        operation = iff(isempty(OperationId), Id, OperationId)\n")
+	b.WriteString(`    | where slot in ("blue", "green")`)
+	return b.String()
+}
+
+func (s Spec) paths() string {
+	if len(s.Exclude) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\n    | where tostring(parse_url(Url).Path) !in (%s)", quoteAll(s.Exclude))
+}
+
+// baselineQuery asks for quantiles of production's latency before the candidate took traffic, and how many requests they are of.
+func baselineQuery(s Spec, production string, from, to time.Time, quantiles []float64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "let from = %s;\nlet batch = %s;\nAppRequests\n%s%s\n", datetime(from), timespan(s.Batch), s.rows(), s.paths())
+	fmt.Fprintf(&b, "    | where TimeGenerated < %s and slot == %s\n    | summarize requests = count()", datetime(to), quote(production))
+	for i, q := range quantiles {
+		fmt.Fprintf(&b, ", q%d = percentile(DurationMs, %s)", i, trim(q*100))
+	}
+	return b.String()
+}
+
+func datetime(t time.Time) string {
+	return "datetime(" + t.UTC().Format("2006-01-02T15:04:05.0000000Z") + ")"
+}
+
+// timespan writes a duration of whole milliseconds.
+func timespan(d time.Duration) string {
+	if d%time.Second == 0 {
+		return fmt.Sprintf("%ds", d/time.Second)
+	}
+	return fmt.Sprintf("%dms", d/time.Millisecond)
+}
+
+// real is a duration in milliseconds.
+func real(d time.Duration) string {
+	return fmt.Sprintf("real(%s)", trim(float64(d)/float64(time.Millisecond)))
+}
+
+func trim(f float64) string {
+	s := strings.TrimRight(fmt.Sprintf("%.6f", f), "0")
+	return strings.TrimSuffix(s, ".")
+}
+
+// quote writes a KQL string literal.
+func quote(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(s) + `"`
+}
+
+func quoteAll(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = quote(s)
+	}
+	return strings.Join(quoted, ", ")
+}
