@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/slipway-cd/slipway/internal/azure"
 	"github.com/slipway-cd/slipway/internal/build"
 	"github.com/slipway-cd/slipway/internal/bundle"
 	"github.com/slipway-cd/slipway/internal/chart"
@@ -14,6 +15,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/config"
 	"github.com/slipway-cd/slipway/internal/release"
 	"github.com/slipway-cd/slipway/internal/target"
+	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
 )
 
 // Exit codes of the program.
@@ -60,13 +62,18 @@ func ExitCode(err error) int {
 		return exitLocked
 	case as[*release.RefusedError](err), as[*usageError](err), as[*config.Error](err), as[*build.UsageError](err),
 		as[*cluster.ConfigError](err), as[*cluster.UnreachableError](err), as[*cluster.Error](err), as[*target.DeniedError](err),
+		as[*azure.NoIdentityError](err), as[*azure.SetupError](err), as[*azure.IdentityError](err),
 		as[*bundle.ReferenceError](err), as[*bundle.NotFoundError](err), as[*bundle.NotABundleError](err), as[*chart.BrokenError](err),
-		isCobraUsage(err):
+		errors.Is(err, target.ErrNoTelemetry), isCobraUsage(err):
 		return exitUsage
 	}
 	var child *childExit
 	if errors.As(err, &child) {
 		return child.code
+	}
+	var q *loganalytics.QueryError
+	if errors.As(err, &q) && q.Final() {
+		return exitUsage
 	}
 	var re *bundle.RegistryError
 	if errors.As(err, &re) && !as[*build.PushError](err) {
@@ -103,9 +110,9 @@ func next(err error) []string {
 	if errors.As(err, &un) {
 		out = append(out, un.ByHand...)
 	}
-	var p *target.PendingError
-	if errors.As(err, &p) {
-		out = append(out, p.Next()...)
+	var adviser interface{ Next() []string }
+	if errors.As(err, &adviser) {
+		out = append(out, adviser.Next()...)
 	}
 	if as[*release.OpenError](err) {
 		out = append(out, "slipway promote --env … goes on with it", "slipway rollback --env … takes it back")

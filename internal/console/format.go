@@ -7,6 +7,8 @@ import (
 	"unicode"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/slipway-cd/slipway/internal/event"
 )
 
 // FormatDuration writes a duration the same way everywhere: "340 ms", "4.2 s", "3 m 05 s", "1 h 02 m".
@@ -50,6 +52,9 @@ func clean(s string) string {
 
 // oneLine is clean without line breaks.
 func oneLine(s string) string { return strings.Join(strings.Fields(clean(s)), " ") }
+
+// short says whether a fact is for text: one of several lines is only for JSON.
+func short(f event.Field) bool { return !strings.Contains(f.Value, "\n") }
 
 // shortDigest shortens "…@sha256:3f2a9c1d…" to "sha256:" and twelve digits, as everywhere; other text stays.
 func shortDigest(s string) string {

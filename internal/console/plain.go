@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,10 +119,12 @@ func (p *plain) label(e event.Event) string {
 
 func (p *plain) line(w io.Writer, e event.Event) error {
 	text := sentence(e)
-	if len(e.Fields) > 0 {
+	if slices.ContainsFunc(e.Fields, short) {
 		facts := make([]string, 0, len(e.Fields))
 		for _, f := range e.Fields {
-			facts = append(facts, oneLine(f.Key)+" "+oneLine(f.Value))
+			if short(f) {
+				facts = append(facts, oneLine(f.Key)+" "+oneLine(f.Value))
+			}
 		}
 		if text != "" {
 			text += ": "

@@ -31,6 +31,15 @@ func (s *state) summary(width int, st styles) string {
 			text += ": " + m
 		}
 		line(2, text)
+		if g.verdict != "fail" {
+			continue
+		}
+		width := fieldWidth(g.last.Fields)
+		for _, f := range g.last.Fields {
+			if short(f) {
+				line(4, st.dim.Render(pad(oneLine(f.Key), width))+"  "+oneLine(f.Value))
+			}
+		}
 	}
 	for _, w := range s.warnings {
 		line(2, st.wait.Render("!")+" "+sentence(w))

@@ -47,7 +47,7 @@ type Event struct {
 // FirstFailure is the key of the field, on a failing verdict, that says when the first failure was seen (RFC 3339).
 const FirstFailure = "first failure"
 
-// Field is one fact.
+// Field is one fact. A value of several lines (a query) is for those who read JSON: text leaves it out.
 type Field struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`

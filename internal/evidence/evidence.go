@@ -21,14 +21,14 @@ const (
 // slow is what the measures of latency begin with.
 const slow = "requests.slow."
 
-// Slow is the measure of a latency gate: trials are requests, events those that took longer than the gate's threshold.
+// Slow is the measure of a latency gate: trials are requests, events those that took longer than production's quantile.
 func Slow(gate string) Measure { return Measure(slow + gate) }
+
+// Slower is Slow with a threshold that is as much longer as the gate tolerates.
+func Slower(gate string) Measure { return Measure(slow + gate + ".tolerated") }
 
 // Custom is the measure of a gate with a query of its own.
 func Custom(gate string) Measure { return Measure("custom." + gate) }
-
-// IsSlow says whether a measure is one of latency.
-func (m Measure) IsSlow() bool { return strings.HasPrefix(string(m), slow) }
 
 // Count of one measure. Under sampling a record stands for several requests: Trials and Events count records, which is what
 // a test may count; the Items count what they stand for, which is what a person reads.

@@ -192,6 +192,11 @@ func (a *asking) take(ctx context.Context, ans answer) error {
 		if !v.FirstFailed.IsZero() {
 			e.Fields = []event.Field{{Key: event.FirstFailure, Value: v.FirstFailed.Format(time.RFC3339Nano)}}
 		}
+		if v.Outcome == Fail {
+			for _, f := range v.Evidence {
+				e.Fields = append(e.Fields, event.Field{Key: f.Name, Value: f.Value})
+			}
+		}
 		a.o.Sink.Emit(e)
 	}
 	return nil

@@ -44,6 +44,8 @@ type Candidate struct {
 	// Release is the Helm release's name of the candidate's slot.
 	Release string
 	Slot    string
+	// Production is the slot to compare with, "" where there is none (a first release, a release in place).
+	Production string
 	// Service is the candidate's Service; [WaitReady] wants a ready endpoint of it. Empty: not asked.
 	Service string
 	// Workloads that the chart rendered. Only needed for those that carry neither Helm's release annotation nor the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/slipway-cd/slipway/internal/evidence"
+	"github.com/slipway-cd/slipway/internal/judge"
 )
 
 // Telemetry gives what has newly become known about the slots of a release.
@@ -20,19 +22,12 @@ type Telemetry interface {
 	Look(context.Context) (evidence.Look, error)
 }
 
-// Judge weighs the evidence for all gates of a release. It has no clock and does no I/O.
-type Judge interface {
-	// Observe takes closed batches in time order; a late one may come after younger ones.
-	Observe(evidence.Batch)
-	// Verdict of a measure on all that was observed. Hold says in the reason what is still wanted.
-	Verdict(evidence.Measure) Verdict
-}
-
-// Panel asks telemetry once a look for all its gates, and lets the judge decide. What it has observed stays, from step to step.
+// Panel asks telemetry once a look for all its gates, and lets the judge decide over the release as a whole. What it has
+// observed stays, from step to step.
 type Panel struct {
 	telemetry Telemetry
-	judge     Judge
-	candidate string
+	judge     *judge.Judge
+	slots     PanelSlots
 	interval  time.Duration
 	timeout   time.Duration
 	clock     clock.PassiveClock
@@ -43,21 +38,23 @@ type Panel struct {
 	err     error         // of the last one
 	failed  map[evidence.Measure]error
 	batches int
-	seen    map[string]int64 // requests by slot
+	seen    int64 // requests to the candidate
 }
+
+// PanelSlots are the arms of the comparison; Production is "" where there is none.
+type PanelSlots struct{ Candidate, Production string }
 
 // PanelOptions of a [Panel].
 type PanelOptions struct {
-	// Candidate is its slot.
-	Candidate string
+	Slots PanelSlots
 	// Interval is the least time between two looks, Timeout bounds one with all its tries.
 	Interval, Timeout time.Duration
 	Clock             clock.PassiveClock
 }
 
 // NewPanel makes a panel. One judge serves one release.
-func NewPanel(t Telemetry, j Judge, o PanelOptions) *Panel {
-	return &Panel{telemetry: t, judge: j, candidate: o.Candidate, interval: o.Interval, timeout: o.Timeout, clock: o.Clock, seen: map[string]int64{}}
+func NewPanel(t Telemetry, j *judge.Judge, o PanelOptions) *Panel {
+	return &Panel{telemetry: t, judge: j, slots: o.Slots, interval: o.Interval, timeout: o.Timeout, clock: o.Clock}
 }
 
 // Gate is the panel's gate for a measure.
@@ -80,9 +77,8 @@ func (g *panelGate) Look(ctx context.Context, c Candidate) (Verdict, error) {
 			return Verdict{}, ctx.Err()
 		}
 	}
-	v := p.judge.Verdict(g.measure)
-	v.Gate, v.At = g.name, p.clock.Now().UTC()
-	v.Evidence = append(v.Evidence, p.facts()...)
+	v := g.weigh(p.judge.Verdict())
+	v.At = p.clock.Now().UTC()
 	if v.Outcome == Fail {
 		return v, nil // evidence does not go bad when no more comes
 	}
@@ -109,14 +105,71 @@ func (p *Panel) refresh(ctx context.Context) {
 		p.failed[f.Measure] = f.Err
 	}
 	for _, b := range look.Batches {
-		p.judge.Observe(b)
-		p.batches++
-		for _, c := range b.Cells {
-			if c.Measure == evidence.RequestsFailed {
-				p.seen[c.Slot] += c.Trials
-			}
+		if err := p.judge.Observe(p.slots.batch(b)); err != nil {
+			p.err = fmt.Errorf("a batch that makes no sense was left out: %w", err)
+			continue
 		}
+		p.batches++
+		p.seen += b.Sum(evidence.RequestsFailed, p.slots.Candidate).Trials
 	}
+}
+
+// batch is a batch as the judge takes it: slots become arms.
+func (s PanelSlots) batch(b evidence.Batch) judge.Batch {
+	out := judge.Batch{From: b.From, To: b.To, Measures: map[string]judge.Measure{}}
+	for _, c := range b.Cells {
+		m := out.Measures[string(c.Measure)]
+		cell := judge.Cell{Pod: c.Pod, Trials: float64(c.Trials), Events: float64(c.Events), WeightedTrials: c.TrialItems, WeightedEvents: c.EventItems}
+		switch c.Slot {
+		case s.Candidate:
+			m.Candidate = append(m.Candidate, cell)
+		case s.Production:
+			m.Production = append(m.Production, cell)
+		}
+		out.Measures[string(c.Measure)] = m
+	}
+	return out
+}
+
+// weigh is what the judge's verdict on the release means for one gate. A release fails by all its evidence together; the gate
+// that speaks loudest says so.
+func (g *panelGate) weigh(all judge.Verdict) Verdict {
+	v := Verdict{Gate: g.name, Outcome: Hold, Reason: all.Reason}
+	i := slices.IndexFunc(all.Gates, func(e judge.Evidence) bool { return e.Gate == g.name })
+	if i < 0 {
+		v.Reason = "there is neither traffic of production to compare with nor an objective"
+		return v
+	}
+	own := all.Gates[i]
+	v.Evidence = append(g.panel.counts(own), g.panel.facts()...)
+	switch {
+	case all.Outcome == judge.Fail && all.Gate == g.name:
+		v.Outcome = Fail
+	case all.Outcome == judge.Fail:
+		v.Reason = own.Sentence
+	case all.Outcome == judge.Pass, all.Rule == judge.TooFewSoFar && own.LogEPass >= all.LogPass:
+		v.Outcome, v.Reason = Pass, own.Sentence
+	case all.Rule == judge.TooFewSoFar:
+		v.Reason = own.Sentence + "; too few data to tell"
+	}
+	return v
+}
+
+// counts are a gate's evidence as facts, by slot.
+func (p *Panel) counts(e judge.Evidence) []Fact {
+	facts := []Fact{{"slot " + p.slots.Candidate + " (candidate)", total(e.Candidate)}}
+	if p.slots.Production != "" {
+		facts = append(facts, Fact{"slot " + p.slots.Production + " (production)", total(e.Production)})
+	}
+	return facts
+}
+
+func total(t judge.Totals) string {
+	s := fmt.Sprintf("%.0f of %.0f", t.Weighted.Events, t.Weighted.Trials)
+	if t.Raw != t.Weighted {
+		s += fmt.Sprintf(" (%.0f of %.0f records)", t.Raw.Events, t.Raw.Trials)
+	}
+	return s
 }
 
 // scarce says why there is no evidence, where there is none; else what the judge wants.
@@ -126,8 +179,8 @@ func (p *Panel) scarce(wanted string) string {
 		return "no telemetry of either slot has arrived yet"
 	case p.batches == 0:
 		return "no telemetry is complete yet: it arrives " + p.delays() + " late, the watermark is " + stamp(p.look.Watermark)
-	case p.seen[p.candidate] == 0:
-		return fmt.Sprintf("no request to the candidate (slot %s) up to %s", p.candidate, stamp(p.look.Watermark))
+	case p.seen == 0:
+		return fmt.Sprintf("no request to the candidate (slot %s) up to %s", p.slots.Candidate, stamp(p.look.Watermark))
 	}
 	return wanted
 }
@@ -137,9 +190,14 @@ func (p *Panel) facts() []Fact {
 	if p.look.Query == "" {
 		return nil
 	}
-	facts := []Fact{{"watermark", stamp(p.look.Watermark)}, {"ingestion delay", p.delays()}}
-	return append(facts, Fact{"query", p.look.Query})
+	tables := slices.Compact(slices.Sorted(slices.Values(appTable.FindAllString(p.look.Query, -1))))
+	return []Fact{
+		{"watermark", stamp(p.look.Watermark)}, {"ingestion delay", p.delays()},
+		{"asked", strings.Join(tables, ", ") + " (slipway gate explain shows the query)"}, {"query", p.look.Query},
+	}
 }
+
+var appTable = regexp.MustCompile(`\bApp[A-Z]\w+`)
 
 func (p *Panel) delays() string {
 	if len(p.look.Delay) == 0 {

@@ -75,6 +75,7 @@ func (r *run) candidate(weight int) gate.Candidate {
 	}
 	if !p.InPlace() {
 		c.Header, c.HeaderValue = traffic.Header, traffic.HeaderAlways
+		c.Production = r.j.Previous
 	}
 	return c
 }

@@ -27,6 +27,7 @@ type preflight struct {
 	target  *Target
 	helm    *chart.Client
 	charts  *charts
+	gates   *gates
 	router  traffic.Router
 	options Options
 }
@@ -38,7 +39,7 @@ func (p *preflight) Check(ctx context.Context) error {
 		return err
 	}
 	group, all := errgroup.WithContext(ctx)
-	for _, check := range []func(context.Context) error{p.router.Check, p.images, p.after} {
+	for _, check := range []func(context.Context) error{p.router.Check, p.images, p.after, p.gates.check} {
 		group.Go(func() error { return cluster.Explain(check(all), "checking before the release") })
 	}
 	if err := group.Wait(); err != nil {

@@ -75,6 +75,11 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		return nil, err
 	}
 	where := traffic.Target{Service: cfg.Service, Environment: o.Environment, Namespace: env.Namespace, Host: env.Host}
+	marks, err := newAnnotator(cfg.Service, o.Environment, env, pulled, o)
+	if err != nil {
+		return nil, err
+	}
+	o.Sink = marks
 	router, routerName, slotHeader := newRouter(clients, where, env.Router)
 	verifier, err := traffic.NewVerifier(env.Endpoint, env.Host, slotHeader)
 	if err != nil {
@@ -86,6 +91,9 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 	if err != nil {
 		return nil, err
 	}
+	if pulled != nil { // going back and telling must not need telemetry
+		gates.connect(o.Getenv)
+	}
 	gates.slotHeader = slotHeader
 	charts := &charts{helm: helm, config: cfg, env: env, pulled: pulled, labels: map[string]string{
 		"slipway.dev/service": cfg.Service, "slipway.dev/environment": o.Environment,
@@ -96,7 +104,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		}
 	}
 	t := &Target{
-		Config: cfg, Environment: env, Name: o.Environment, Clients: clients, Store: store, close: gates.close,
+		Config: cfg, Environment: env, Name: o.Environment, Clients: clients, Store: store, close: func() { gates.close(); marks.Close() },
 		Plan: plan(cfg, env, o.Environment, routerName, pulled),
 	}
 	t.Engine = &release.Engine{
@@ -107,7 +115,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		Verifier:  verifier,
 		Readiness: readiness{source: source, namespace: env.Namespace, charts: charts, sink: o.Sink},
 		Gates:     gates,
-		Preflight: &preflight{target: t, helm: helm, charts: charts, router: router, options: o},
+		Preflight: &preflight{target: t, helm: helm, charts: charts, gates: gates, router: router, options: o},
 		Sink:      o.Sink,
 		Clock:     clock.RealClock{},
 		Holder:    cluster.Identity(),
@@ -195,60 +203,6 @@ func (r readiness) Wait(ctx context.Context, d release.Deployment, b traffic.Bac
 		Workloads: r.charts.workloads(ctx, d),
 	}, gate.ReadyOptions{Timeout: timeout, Sink: r.sink, Phase: string(release.PhaseDeploy)})
 	return err
-}
-
-// gates are the environment's gates by stage.
-type gates struct {
-	byStage map[string][]gate.Named
-	sink    event.Sink
-	closers []interface{ Close() }
-	// slotHeader names who answered.
-	slotHeader string
-}
-
-func newGates(cfg *config.Config, env config.Environment, source *kube.Source, sink event.Sink) (*gates, error) {
-	g := &gates{byStage: map[string][]gate.Named{}, sink: sink}
-	for _, name := range env.Gates {
-		gc, err := cfg.Gate(name)
-		if err != nil {
-			return nil, err
-		}
-		named := gate.Named{Name: name}
-		switch {
-		case gc.Probe != nil:
-			p, err := gate.NewProbe(name, *gc.Probe)
-			if err != nil {
-				return nil, fmt.Errorf("making gate %s: %w", name, err)
-			}
-			named.Gate = p
-			g.closers = append(g.closers, p)
-		case gc.Kubernetes != nil:
-			named.Gate = gate.NewKubernetes(name, *gc.Kubernetes, source)
-		default:
-			return nil, fmt.Errorf("making gate %s: it has no kind", name)
-		}
-		for _, stage := range []string{release.StageSmoke, release.StageSteps} {
-			if gc.At == "" || gc.At == stage {
-				g.byStage[stage] = append(g.byStage[stage], named)
-			}
-		}
-	}
-	return g, nil
-}
-
-func (g *gates) close() {
-	for _, c := range g.closers {
-		c.Close()
-	}
-}
-
-func (g *gates) Ask(ctx context.Context, stage, phase string, c gate.Candidate, hold, deadline time.Duration) (release.Decision, error) {
-	c.SlotHeader = g.slotHeader
-	d, err := gate.Ask(ctx, g.byStage[stage], c, gate.Options{Hold: hold, Deadline: deadline, Sink: g.sink, Phase: phase})
-	if err != nil {
-		return release.Decision{}, err
-	}
-	return release.Decision{Pass: d.Outcome == gate.Pass, Gate: d.Gate, Reason: d.Reason}, nil
 }
 
 // resolver gives the values that references in chart values stand for.

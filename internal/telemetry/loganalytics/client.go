@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/monitor/query/azlogs"
 )
 
@@ -37,22 +35,15 @@ type Client struct {
 type Options struct {
 	// Workspace is its id, a GUID.
 	Workspace string
-	// Cloud says where the service is and for whom a token must be.
-	Cloud cloud.Configuration
-	// Transport carries the requests; default: the SDK's.
-	Transport policy.Transporter
-	// Retry is how failed requests are tried again within a query; the zero value is the SDK's: three times, 0.8 s and more
-	// apart, a Retry-After heeded.
-	Retry policy.RetryOptions
+	// Client says where the service is, for whom a token must be and how a request is tried again.
+	Client azcore.ClientOptions
 	// Wait bounds the time the service may take over a query; default 60 s.
 	Wait time.Duration
 }
 
 // NewClient makes a client. It asks nothing yet.
 func NewClient(cred azcore.TokenCredential, o Options) (*Client, error) {
-	logs, err := azlogs.NewClient(cred, &azlogs.ClientOptions{ClientOptions: azcore.ClientOptions{
-		Cloud: o.Cloud, Transport: o.Transport, Retry: o.Retry, Telemetry: policy.TelemetryOptions{ApplicationID: "slipway"},
-	}})
+	logs, err := azlogs.NewClient(cred, &azlogs.ClientOptions{ClientOptions: o.Client})
 	if err != nil {
 		return nil, fmt.Errorf("making a Log Analytics client: %w", err)
 	}

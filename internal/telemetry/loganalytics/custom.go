@@ -36,7 +36,7 @@ func (s *Source) count(ctx context.Context, c Custom, from, to time.Time, totals
 	if err != nil {
 		return unbound(err)
 	}
-	if err := checkColumns(answer.Columns, "slot", "bin", "trials", "events"); err != nil {
+	if err := checkColumns(answer.Columns, counting()...); err != nil {
 		return err
 	}
 	rows, err := newRows(answer)
@@ -72,7 +72,7 @@ func Value(ctx context.Context, ask Querier, c Custom, r Release, from, to time.
 	if err != nil {
 		return nil, unbound(err)
 	}
-	if err := checkColumns(answer.Columns, "slot", "value"); err != nil {
+	if err := checkColumns(answer.Columns, valuing()...); err != nil {
 		return nil, err
 	}
 	rows, err := newRows(answer)
@@ -90,6 +90,22 @@ func Value(ctx context.Context, ask Querier, c Custom, r Release, from, to time.
 		}
 	}
 	return out, nil
+}
+
+// counting are the columns of a query that counts, valuing those of one that gives a value.
+func counting() []string { return []string{"slot", "bin", "trials", "events"} }
+func valuing() []string  { return []string{"slot", "value"} }
+
+// Check asks a custom query once and says whether its answer has the columns that its gate needs.
+func Check(ctx context.Context, ask Querier, c Custom, value bool, r Release, to time.Time, batch time.Duration) error {
+	answer, err := ask.Query(ctx, c.Bound(r, r.Since, to, batch))
+	if err != nil {
+		return unbound(err)
+	}
+	if value {
+		return checkColumns(answer.Columns, valuing()...)
+	}
+	return checkColumns(answer.Columns, counting()...)
 }
 
 // checkColumns says which columns a custom query's answer lacks.

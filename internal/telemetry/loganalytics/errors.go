@@ -11,6 +11,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/monitor/query/azlogs"
+
+	"github.com/slipway-cd/slipway/internal/azure"
 )
 
 // Kind says what a person can do about a query's failure.
@@ -66,8 +68,6 @@ func (e *QueryError) Next() []string {
 		return []string{"telemetry.applicationInsights.workspace is the workspace's id: az monitor log-analytics workspace show --query customerId"}
 	case Forbidden:
 		return []string{"give the identity the role Log Analytics Reader (or Monitoring Reader) on the workspace; a new role takes some minutes to work"}
-	case NoToken:
-		return []string{"sign in (az login), or give the pipeline a federated identity (AZURE_CLIENT_ID, AZURE_TENANT_ID, AZURE_FEDERATED_TOKEN_FILE)"}
 	}
 	return nil
 }
@@ -103,11 +103,12 @@ func explain(err error, workspace string) error {
 	var resp *azcore.ResponseError
 	if !errors.As(err, &resp) {
 		e := &QueryError{Kind: Unavailable, Message: firstLine(err.Error()), Err: err}
+		var identity *azure.IdentityError
 		switch {
+		case errors.As(err, &identity):
+			e.Kind, e.Message = NoToken, identity.Error()
 		case errors.Is(err, context.DeadlineExceeded):
 			e.Message = "no answer in time"
-		case strings.Contains(err.Error(), "AADSTS") || strings.Contains(err.Error(), "Credential"):
-			e.Kind = NoToken
 		}
 		return e
 	}

@@ -2,6 +2,7 @@ package loganalytics
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,16 +17,16 @@ type Spec struct {
 	Roles, Exclude []string
 	// Batch is the length of an interval.
 	Batch time.Duration
-	// Requests, Exceptions and Dependencies say what is counted at all.
-	Requests, Exceptions, Dependencies bool
+	// Exceptions and Dependencies say what is counted beside requests.
+	Exceptions, Dependencies bool
 	// Slow are the latency thresholds.
 	Slow []Threshold
 }
 
-// Threshold counts requests that take longer. It differs by slot where the candidate may be slower.
+// Threshold counts requests that take longer than a limit.
 type Threshold struct {
-	Measure               evidence.Measure
-	Candidate, Production time.Duration
+	Measure evidence.Measure
+	Limit   time.Duration
 }
 
 // settle is how far back a look's measurement of the ingestion delay goes.
@@ -33,17 +34,17 @@ const settle = "5m"
 
 // lookQuery is the one query of a look: counts by interval, slot and pod from a time on, and how late telemetry arrives. How
 // many rows it returns depends on time and pods, not on traffic.
-func lookQuery(s Spec, candidate string, from time.Time) string {
+func lookQuery(s Spec, from time.Time) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "let from = %s;\nlet batch = %s;\nlet candidate = %s;\n", datetime(from), timespan(s.Batch), quote(candidate))
+	fmt.Fprintf(&b, "let from = %s;\nlet batch = %s;\n", datetime(from), timespan(s.Batch))
 	fmt.Fprintf(&b, "let requests = AppRequests\n%s%s;\nunion\n", s.rows(), s.paths())
 	// One trial an operation, so that a retry or a failure that several services report counts once.
 	b.WriteString(`  (requests
     | summarize failed = countif(Success == false), items = max(ItemCount), slowest = max(DurationMs) by slot, pod, start, operation
     | summarize trials = count(), trialItems = sum(items), failed = countif(failed > 0), failedItems = sumif(items, failed > 0)`)
 	for i, t := range s.Slow {
-		limit := fmt.Sprintf("slowest > iff(slot == candidate, %s, %s)", real(t.Candidate), real(t.Production))
-		fmt.Fprintf(&b, ",\n        slow%d = countif(%s), slow%dItems = sumif(items, %s)", i, limit, i, limit)
+		over := "slowest > " + milliseconds(t.Limit)
+		fmt.Fprintf(&b, ",\n        slow%d = countif(%s), slow%dItems = sumif(items, %s)", i, over, i, over)
 	}
 	b.WriteString("\n      by slot, pod, start\n    | extend kind = \"requests\"),\n")
 	for _, t := range []struct {
@@ -92,7 +93,20 @@ func (s Spec) paths() string {
 	return fmt.Sprintf("\n    | where tostring(parse_url(Url).Path) !in (%s)", quoteAll(s.Exclude))
 }
 
-// baselineQuery asks for quantiles of production's latency before the candidate took traffic, and how many requests they are of.
+// BaselineQuery asks for quantiles of production's latency before the candidate took traffic, and how many requests they are of.
+func BaselineQuery(s Spec, r Release, latencies []Latency) string {
+	return baselineQuery(s, r.Production, r.Since.Add(-baseline), r.Since, quantiles(latencies))
+}
+
+func quantiles(latencies []Latency) []float64 {
+	var out []float64
+	for _, l := range latencies {
+		out = append(out, l.Quantile)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 func baselineQuery(s Spec, production string, from, to time.Time, quantiles []float64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "let from = %s;\nlet batch = %s;\nAppRequests\n%s%s\n", datetime(from), timespan(s.Batch), s.rows(), s.paths())
@@ -115,8 +129,8 @@ func timespan(d time.Duration) string {
 	return fmt.Sprintf("%dms", d/time.Millisecond)
 }
 
-// real is a duration in milliseconds.
-func real(d time.Duration) string {
+// milliseconds writes a duration as a real.
+func milliseconds(d time.Duration) string {
 	return fmt.Sprintf("real(%s)", trim(float64(d)/float64(time.Millisecond)))
 }
 

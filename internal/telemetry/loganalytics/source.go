@@ -18,8 +18,12 @@ type Querier interface {
 // lateness is how long after its interval a row may arrive and still be counted.
 const lateness = 10 * time.Minute
 
-// baseline is how far before the candidate production's latency is looked at.
-const baseline = 30 * time.Minute
+// baseline is how far before the candidate production's latency is looked at; history how far its counts are, from which a
+// judge learns how production's pods differ.
+const (
+	baseline = 30 * time.Minute
+	history  = 10 * time.Minute
+)
 
 // enough requests make a quantile of production's latency worth comparing with.
 const enough = 200
@@ -30,7 +34,7 @@ type Latency struct {
 	Quantile float64
 	// Slower is how many times as long as production's the candidate's may be, at least 1.
 	Slower float64
-	// Within is the limit for both where production has no quantile to compare with; 0: there is none.
+	// Within is the limit where production has no quantile to compare with; 0: there is none.
 	Within time.Duration
 }
 
@@ -65,7 +69,7 @@ func NewSource(ask Querier, spec Spec, latencies []Latency, custom []Custom, r R
 
 // from is where the next look begins. Whole intervals only: a total must not shrink because its interval was cut.
 func (s *Source) from() time.Time {
-	from := s.release.Since
+	from := s.release.Since.Add(-history)
 	if !s.mark.IsZero() {
 		from = later(from, s.mark.Add(-lateness))
 	}
@@ -73,7 +77,7 @@ func (s *Source) from() time.Time {
 }
 
 // Query is the text of the next look.
-func (s *Source) Query() string { return lookQuery(s.spec, s.release.Candidate, s.from()) }
+func (s *Source) Query() string { return lookQuery(s.spec, s.from()) }
 
 // Look asks once and returns what has newly become known. Asking again after an error loses nothing.
 func (s *Source) Look(ctx context.Context) (evidence.Look, error) {
@@ -131,13 +135,7 @@ func (s *Source) freeze(ctx context.Context) error {
 	}
 	found := map[float64]time.Duration{}
 	if s.release.Production != "" {
-		var quantiles []float64
-		for _, l := range s.latencies {
-			quantiles = append(quantiles, l.Quantile)
-		}
-		slices.Sort(quantiles)
-		quantiles = slices.Compact(quantiles)
-		answer, err := s.ask.Query(ctx, baselineQuery(s.spec, s.release.Production, s.release.Since.Add(-baseline), s.release.Since, quantiles))
+		answer, err := s.ask.Query(ctx, BaselineQuery(s.spec, s.release, s.latencies))
 		if err != nil {
 			return fmt.Errorf("asking for production's latency before the release: %w", err)
 		}
@@ -146,21 +144,21 @@ func (s *Source) freeze(ctx context.Context) error {
 			return err
 		}
 		if len(answer.Rows) == 1 && rows.whole(0, "requests") >= enough {
-			for i, q := range quantiles {
+			for i, q := range quantiles(s.latencies) {
 				found[q] = time.Duration(rows.number(0, fmt.Sprintf("q%d", i)) * float64(time.Millisecond))
 			}
 		}
 	}
 	for _, l := range s.latencies {
-		t := Threshold{Measure: evidence.Slow(l.Gate)}
-		if q := found[l.Quantile]; q > 0 {
-			t.Production, t.Candidate = q, time.Duration(float64(q)*l.Slower)
-		} else if l.Within > 0 {
-			t.Production, t.Candidate = l.Within, l.Within
-		} else {
+		limit, slower := found[l.Quantile], l.Slower
+		if limit == 0 {
+			limit, slower = l.Within, 1
+		}
+		if limit == 0 {
 			continue
 		}
-		s.spec.Slow = append(s.spec.Slow, t)
+		s.spec.Slow = append(s.spec.Slow, Threshold{evidence.Slow(l.Gate), limit},
+			Threshold{evidence.Slower(l.Gate), time.Duration(float64(limit) * slower)})
 	}
 	s.frozen = true
 	return nil
@@ -192,6 +190,9 @@ func (s *Source) read(a Answer) (evidence.Look, map[time.Time]map[evidence.Key]e
 		start, err := rows.time(i, "start")
 		if err != nil {
 			return look, nil, err
+		}
+		if slot == s.release.Candidate && start.Before(s.release.Since) {
+			continue // what had the slot before
 		}
 		cells := totals[start]
 		if cells == nil {

@@ -1,0 +1,313 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"k8s.io/utils/clock"
+
+	"github.com/slipway-cd/slipway/internal/azure"
+	"github.com/slipway-cd/slipway/internal/config"
+	"github.com/slipway-cd/slipway/internal/event"
+	"github.com/slipway-cd/slipway/internal/evidence"
+	"github.com/slipway-cd/slipway/internal/gate"
+	"github.com/slipway-cd/slipway/internal/judge"
+	"github.com/slipway-cd/slipway/internal/seqtest"
+	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
+)
+
+// lookTimeout bounds one look at telemetry with all its tries.
+const lookTimeout = time.Minute
+
+// ErrNoTelemetry says that an environment names no Application Insights.
+var ErrNoTelemetry = errors.New("the environment has no telemetry.applicationInsights")
+
+// identity is who asks Azure, and how it is reached.
+func identity(a config.Azure, getenv func(string) string) (azcore.TokenCredential, azcore.ClientOptions, error) {
+	cloud, err := azure.NewCloud(a.Cloud, azure.Endpoints(a.Endpoints))
+	if err != nil {
+		return nil, azcore.ClientOptions{}, err
+	}
+	client, err := cloud.ClientOptions(a.CAFile)
+	if err != nil {
+		return nil, azcore.ClientOptions{}, err
+	}
+	cred, _, err := azure.Credential(azure.Options{Cloud: cloud, Client: client, Tenant: a.Tenant, ClientID: a.ClientID, TokenFile: a.TokenFile, Getenv: getenv})
+	return cred, client, err
+}
+
+// Workspace is the Log Analytics workspace of an environment, with the identity that is at hand. It asks nothing yet.
+func Workspace(env config.Environment, getenv func(string) string) (*loganalytics.Client, error) {
+	insights := env.Telemetry.ApplicationInsights
+	if insights == nil {
+		return nil, ErrNoTelemetry
+	}
+	cred, client, err := identity(env.Azure, getenv)
+	if err != nil {
+		return nil, err
+	}
+	return loganalytics.NewClient(cred, loganalytics.Options{Workspace: insights.Workspace, Client: client})
+}
+
+// unreadable answers every query with the reason why none can be asked.
+type unreadable struct{ err error }
+
+func (u unreadable) Query(context.Context, string) (loganalytics.Answer, error) {
+	return loganalytics.Answer{}, u.err
+}
+
+// connect makes the client that the gates on telemetry ask. What goes wrong is told when they ask, in the preflight check first.
+func (g *gates) connect(getenv func(string) string) {
+	if len(g.telemetry) == 0 {
+		return
+	}
+	client, err := Workspace(g.env, getenv)
+	if err != nil {
+		g.workspace = unreadable{err}
+		return
+	}
+	g.workspace = client
+}
+
+// check asks for the last minutes what the gates will ask, before anything is touched: the workspace, the permission to read
+// it and the queries must be right. The API's own troubles refuse a release too: its gates could only hold.
+func (g *gates) check(ctx context.Context) error {
+	if len(g.telemetry) == 0 {
+		return nil
+	}
+	now := time.Now().UTC()
+	insights := *g.env.Telemetry.ApplicationInsights
+	of := loganalytics.Release{Candidate: "green", Production: "blue", Since: now.Add(-5 * time.Minute)}
+	if _, err := loganalytics.NewSource(g.workspace, spec(insights, g.telemetry), nil, nil, of).Look(ctx); err != nil {
+		return fmt.Errorf("asking for telemetry as the gates will: %w", err)
+	}
+	for _, n := range g.telemetry {
+		if n.KQL == nil {
+			continue
+		}
+		if err := loganalytics.Check(ctx, g.workspace, loganalytics.Custom{Gate: n.name, Query: n.KQL.Query}, n.KQL.Max != nil, of, now, time.Duration(insights.Batch)); err != nil {
+			return fmt.Errorf("asking gate %s's query: %w", n.name, err)
+		}
+	}
+	return nil
+}
+
+// Query is what gates ask telemetry.
+type Query struct {
+	What string // "gates failures, latency"
+	Text string
+}
+
+// Queries are what the environment's gates on telemetry ask in a look, or only what the named one does. Latency gates compare
+// with quantiles that a release measures first; their query stands for them here.
+func Queries(cfg *config.Config, env config.Environment, name string, r loganalytics.Release) ([]Query, error) {
+	insights := env.Telemetry.ApplicationInsights
+	if insights == nil {
+		return nil, ErrNoTelemetry
+	}
+	var built []namedGate
+	var builtNames []string
+	var out []Query
+	names := env.Gates
+	if name != "" {
+		if _, err := cfg.Gate(name); err != nil {
+			return nil, err
+		}
+		names = []string{name}
+	}
+	batch := time.Duration(insights.Batch)
+	for _, n := range names {
+		g, err := cfg.Gate(n)
+		switch {
+		case err != nil:
+			return nil, err
+		case g.KQL != nil:
+			bound := loganalytics.Custom{Gate: n, Query: g.KQL.Query}.Bound(r, r.Since, time.Now().UTC(), batch)
+			out = append(out, Query{"gate " + n, bound})
+		case g.OnTelemetry():
+			built, builtNames = append(built, namedGate{n, g}), append(builtNames, n)
+		case name != "":
+			return nil, fmt.Errorf("gate %s reads no telemetry: it asks the candidate itself", name)
+		}
+	}
+	if len(built) > 0 {
+		s := spec(*insights, built)
+		what := "gate " + strings.Join(builtNames, ", gate ")
+		if l := latencies(built); len(l) > 0 {
+			out = append(out, Query{"production's latency before the candidate", loganalytics.BaselineQuery(s, r, l)})
+		}
+		out = slices.Insert(out, 0, Query{what, loganalytics.NewSource(nil, s, nil, nil, r).Query()})
+	}
+	if len(out) == 0 {
+		return nil, errors.New("no gate of this environment reads telemetry")
+	}
+	return out, nil
+}
+
+// onTelemetry are the gates that ask the workspace about a candidate. They keep what they have seen from step to step.
+func (g *gates) onTelemetry(c gate.Candidate) ([]gate.Named, error) {
+	if g.panel == nil || g.panelOf.Slot != c.Slot || !g.panelOf.Since.Equal(c.Since) {
+		j, err := judge.New(judgeConfig(g.telemetry, c.Production != ""))
+		if err != nil {
+			return nil, err
+		}
+		insights := *g.env.Telemetry.ApplicationInsights
+		source := loganalytics.NewSource(g.workspace, spec(insights, g.telemetry), latencies(g.telemetry), custom(g.telemetry),
+			loganalytics.Release{Candidate: c.Slot, Production: c.Production, Since: c.Since})
+		g.panel = gate.NewPanel(source, j, gate.PanelOptions{
+			Slots: gate.PanelSlots{Candidate: c.Slot, Production: c.Production}, Interval: time.Duration(insights.Interval), Timeout: lookTimeout, Clock: clock.RealClock{},
+		})
+		g.panelOf = c
+		g.tell(c)
+	}
+	var out []gate.Named
+	for _, n := range g.telemetry {
+		if r := n.Requests; r != nil && r.FailureRate == nil && r.Within == 0 && c.Production == "" {
+			continue // told when the panel was made
+		}
+		out = append(out, gate.Named{Name: n.name, Gate: g.panel.Gate(n.name, measure(n))})
+	}
+	return out, nil
+}
+
+// tell says once what the gates cannot compare.
+func (g *gates) tell(c gate.Candidate) {
+	if c.Production != "" {
+		return
+	}
+	say := func(msg string, next ...string) {
+		g.sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Warning, Phase: "step", Message: msg, Next: next})
+	}
+	say("there is no production to compare with: gates on telemetry go by their objectives")
+	for _, n := range g.telemetry {
+		if r := n.Requests; r != nil && r.FailureRate == nil && r.Within == 0 {
+			say("gate "+n.name+" is not asked: it has no objective", "give it one: requests.within")
+		}
+	}
+}
+
+// judgeConfig says how the gates are judged: against production where it has traffic, else by their objectives.
+func judgeConfig(gates []namedGate, compare bool) judge.Config {
+	var cfg judge.Config
+	for _, n := range gates {
+		if n.KQL != nil && n.KQL.Max != nil {
+			continue
+		}
+		jg := judge.Gate{Name: n.name, Kind: judge.Rate, Measure: string(measure(n)), Phrase: phrase(n)}
+		r := n.Requests
+		switch latency := r != nil && r.FailureRate == nil; {
+		case latency && compare:
+			jg.Kind, jg.Expected = judge.Share, 1-r.Quantile
+			jg.PassMeasure = string(evidence.Slower(n.name))
+			if r.WorseBy != (config.Tolerance{}) {
+				jg.FailMeasure = jg.PassMeasure
+			}
+		case latency && r.Within == 0:
+			continue
+		case latency:
+			jg.Fail = &seqtest.Tolerance{Absolute: 1 - r.Quantile}
+			jg.Pass = jg.Fail
+		case compare && n.rate().WorseBy == (config.Tolerance{}):
+			jg.Pass = &seqtest.Tolerance{Relative: 1, Absolute: passMargin}
+		case compare:
+			t := n.rate().WorseBy
+			jg.Fail = &seqtest.Tolerance{Relative: t.Multiple(), Absolute: t.Add}
+			jg.Pass = jg.Fail
+		default:
+			jg.Fail = &seqtest.Tolerance{Absolute: float64(n.rate().Max)}
+			jg.Pass = jg.Fail
+		}
+		cfg.Gates = append(cfg.Gates, jg)
+	}
+	return cfg
+}
+
+// Where a gate says nothing of how much worse a candidate may be, none is tolerated, and a candidate passes once it is surely
+// not worse by these: more would take for ever to prove.
+const (
+	passMargin = 0.005 // percentage points of a rate
+	passSlower = 1.2   // of a latency
+)
+
+// rate is the rate that a gate bounds.
+func (n namedGate) rate() config.Rate {
+	switch {
+	case n.Requests != nil:
+		return *n.Requests.FailureRate
+	case n.Exceptions != nil:
+		return *n.Exceptions
+	case n.Dependencies != nil:
+		return *n.Dependencies
+	}
+	return config.Rate{WorseBy: n.KQL.WorseBy, Max: config.DefaultMaxRate}
+}
+
+// phrase says what a rate of a gate means.
+func phrase(n namedGate) string {
+	switch {
+	case n.Requests != nil && n.Requests.FailureRate != nil:
+		return "fails %s of requests"
+	case n.Requests != nil:
+		return fmt.Sprintf("answers %%s of requests slower than production's %v %% quantile", 100*n.Requests.Quantile)
+	case n.Exceptions != nil:
+		return "has exceptions in %s of requests"
+	case n.Dependencies != nil:
+		return "has %s of its operations fail at a dependency"
+	}
+	return n.name + " is %s"
+}
+
+// measure that a gate is about.
+func measure(n namedGate) evidence.Measure {
+	switch {
+	case n.Requests != nil && n.Requests.FailureRate != nil:
+		return evidence.RequestsFailed
+	case n.Requests != nil:
+		return evidence.Slow(n.name)
+	case n.Exceptions != nil:
+		return evidence.Exceptions
+	case n.Dependencies != nil:
+		return evidence.DependenciesFailed
+	default:
+		return evidence.Custom(n.name)
+	}
+}
+
+// spec says what the gates want counted.
+func spec(a config.ApplicationInsights, gates []namedGate) loganalytics.Spec {
+	s := loganalytics.Spec{Slot: a.Slot, Roles: a.Roles, Exclude: a.Exclude, Batch: time.Duration(a.Batch)}
+	for _, n := range gates {
+		s.Exceptions = s.Exceptions || n.Exceptions != nil
+		s.Dependencies = s.Dependencies || n.Dependencies != nil
+	}
+	return s
+}
+
+func latencies(gates []namedGate) []loganalytics.Latency {
+	var out []loganalytics.Latency
+	for _, n := range gates {
+		if r := n.Requests; r != nil && r.FailureRate == nil {
+			slower := r.WorseBy.Multiple() + r.WorseBy.Add
+			if r.WorseBy == (config.Tolerance{}) {
+				slower = passSlower
+			}
+			out = append(out, loganalytics.Latency{Gate: n.name, Quantile: r.Quantile, Slower: slower, Within: time.Duration(r.Within)})
+		}
+	}
+	return out
+}
+
+func custom(gates []namedGate) []loganalytics.Custom {
+	var out []loganalytics.Custom
+	for _, n := range gates {
+		if n.KQL != nil && n.KQL.Max == nil {
+			out = append(out, loganalytics.Custom{Gate: n.name, Query: n.KQL.Query})
+		}
+	}
+	return out
+}
