@@ -1,0 +1,195 @@
+package judge
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/slipway-cd/slipway/internal/seqtest"
+)
+
+// Kind says what a gate's events are.
+type Kind string
+
+// The kinds.
+const (
+	// Rate is for few events per trial, or more than one: failures, exceptions per request.
+	Rate Kind = "rate"
+	// Share is for at most one event per trial, however common: requests slower than a threshold.
+	Share Kind = "share"
+)
+
+// Gate is one question about the candidate: does an event happen more often than in production?
+type Gate struct {
+	Name string `json:"name"`
+	Kind Kind   `json:"kind"`
+	// Phrase says in a sentence what a rate of events means, with %s for the rate: "fails %s of requests".
+	Phrase string `json:"phrase"`
+	// Measure names the events in the batches, for both arms.
+	Measure string `json:"measure"`
+	// Weight is the gate's part of alpha, in proportion to the other gates'; 0 means 1.
+	Weight float64 `json:"weight,omitempty"`
+
+	// Fail is how much worse the candidate may be before that counts against it; nil: not at all. Pass is how much worse it
+	// must not be to pass; it is no less than Fail. Without Pass the gate can only fail. For a Rate only. With Relative 0 both are objectives that production's
+	// rate has no part in, and production need not have traffic.
+	Fail *seqtest.Tolerance `json:"fail,omitempty"`
+	Pass *seqtest.Tolerance `json:"pass,omitempty"`
+
+	// FailMeasure and PassMeasure say the same for a Share, as what is counted for the candidate while Measure is counted for
+	// production: with Measure "requests slower than 500 ms", a PassMeasure "requests slower than 600 ms" passes a candidate
+	// that is surely not 20 % slower. FailMeasure defaults to Measure.
+	FailMeasure string `json:"failMeasure,omitempty"`
+	PassMeasure string `json:"passMeasure,omitempty"`
+	// Expected is a Share's share in production before any was seen: 0.05 for a threshold at the 95th percentile.
+	Expected float64 `json:"expected,omitempty"`
+}
+
+// Config is what a judge is told before data arrive.
+type Config struct {
+	// Alpha is the probability, for the whole release, of failing a candidate that is as good as the gates want: over all
+	// gates and all looks. In (0, 0.5); default 0.01.
+	Alpha float64 `json:"alpha"`
+	// Beta is the probability of passing a candidate that is worse than a gate's Pass tolerance. In (0, 0.5); default 0.05.
+	Beta float64 `json:"beta"`
+	// MinBake is the least time of candidate traffic before a pass: no data so far speaks of what starts later.
+	MinBake time.Duration `json:"minBake"`
+	Gates   []Gate        `json:"gates"`
+	// Stakes says which part of alpha begins when; default [DefaultStakes].
+	Stakes []seqtest.Stake `json:"stakes,omitempty"`
+	// UnlearnedWidth is how much (standard deviation of the logarithm of the ratio of the arms) candidate and production are
+	// taken to differ by their pods alone while there are too few pods to learn it from; default 0.1. Negative: 0.
+	UnlearnedWidth float64 `json:"unlearnedWidth,omitempty"`
+}
+
+// The defaults of [Config].
+const (
+	DefaultAlpha          = 0.01
+	DefaultBeta           = 0.05
+	DefaultUnlearnedWidth = 0.1
+)
+
+// DefaultStakes puts most at risk at once, because most trouble is there from the start, and the rest over the first 50
+// minutes.
+func DefaultStakes() []seqtest.Stake {
+	const first = 0.75
+	stakes := []seqtest.Stake{{After: 0, Share: first}}
+	minutes := []float64{2, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50}
+	for _, m := range minutes {
+		stakes = append(stakes, seqtest.Stake{After: m * 60, Share: (1 - first) / float64(len(minutes))})
+	}
+	return stakes
+}
+
+func (c Config) withDefaults() Config {
+	if c.Alpha == 0 {
+		c.Alpha = DefaultAlpha
+	}
+	if c.Beta == 0 {
+		c.Beta = DefaultBeta
+	}
+	if c.Stakes == nil {
+		c.Stakes = DefaultStakes()
+	}
+	switch {
+	case c.UnlearnedWidth == 0:
+		c.UnlearnedWidth = DefaultUnlearnedWidth
+	case c.UnlearnedWidth < 0:
+		c.UnlearnedWidth = 0
+	}
+	return c
+}
+
+// Validate says everything that is wrong with a configuration, one error for each.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if !(c.Alpha > 0 && c.Alpha < 0.5) {
+		bad("alpha is %v; give a probability of a false alarm above 0 and below 0.5", c.Alpha)
+	}
+	if !(c.Beta > 0 && c.Beta < 0.5) {
+		bad("beta is %v; give a probability of a wrong pass above 0 and below 0.5", c.Beta)
+	}
+	if c.MinBake < 0 {
+		bad("the minimum bake is %v; give 0 or more", c.MinBake)
+	}
+	if len(c.Gates) == 0 {
+		bad("there are no gates to judge by; give at least one")
+	}
+	seen := map[string]bool{}
+	for _, g := range c.Gates {
+		if seen[g.Name] {
+			bad("two gates are named %q; give each its own name", g.Name)
+		}
+		seen[g.Name] = true
+		if err := g.validate(); err != nil {
+			errs = append(errs, fmt.Errorf("gate %q: %w", g.Name, err))
+		}
+	}
+	total, last := 0.0, 0.0
+	for i, s := range c.Stakes {
+		if !(s.Share > 0) || !(s.After >= last) || i == 0 && s.After != 0 {
+			bad("stake %d begins after %v s with the share %v; stakes are in order of time, the first at 0 s, their shares above 0", i+1, s.After, s.Share)
+		}
+		total, last = total+s.Share, s.After
+	}
+	if math.Abs(total-1) > 1e-9 {
+		bad("the stakes' shares sum to %v; they must sum to 1", total)
+	}
+	return errors.Join(errs...)
+}
+
+func (g Gate) validate() error {
+	switch {
+	case g.Name == "" || g.Measure == "":
+		return errors.New("it needs a name and a measure")
+	case g.Kind != Rate && g.Kind != Share:
+		return fmt.Errorf("its kind is %q; give %q or %q", g.Kind, Rate, Share)
+	case !(g.Weight >= 0) || math.IsInf(g.Weight, 0):
+		return fmt.Errorf("its weight is %v; give 0 or more", g.Weight)
+	case g.Kind == Rate && (g.FailMeasure != "" || g.PassMeasure != ""):
+		return errors.New("a rate's tolerance is a number; other measures for fail or pass belong to a share")
+	case g.Kind == Share && (g.Fail != nil || g.Pass != nil):
+		return errors.New("a share's tolerance is another measure of the candidate; numbers for fail or pass belong to a rate")
+	case g.Kind == Share && !(g.Expected > 0 && g.Expected < 1):
+		return fmt.Errorf("the share expected in production is %v; give one above 0 and below 1", g.Expected)
+	}
+	if g.Kind == Share {
+		return nil
+	}
+	fail, pass := g.failTolerance(), g.failTolerance()
+	if g.Pass != nil {
+		pass = *g.Pass
+		if pass == (seqtest.Tolerance{Relative: 1}) {
+			return errors.New("pass has no tolerance: a candidate as good as production could never pass; give it some")
+		}
+	}
+	for _, x := range [...]float64{fail.Relative, fail.Absolute, pass.Relative, pass.Absolute} {
+		if !(x >= 0) || math.IsInf(x, 0) {
+			return fmt.Errorf("a tolerance is %v; give 0 or more", x)
+		}
+	}
+	switch {
+	case fail.Relative == 0 && fail.Absolute == 0 || pass.Relative == 0 && pass.Absolute == 0:
+		return errors.New("no candidate is within a tolerance of 0 times production plus 0; give a factor of 1 or more, or an objective above 0")
+	case (fail.Relative == 0) != (pass.Relative == 0):
+		return errors.New("fail and pass contradict each other: one compares with production, the other with an objective")
+	case pass.Relative < fail.Relative || pass.Absolute < fail.Absolute:
+		return errors.New("fail and pass contradict each other: a candidate that fails must not pass; make pass at least as tolerant as fail")
+	case pass.Relative > 0 && pass.Relative < 1:
+		return fmt.Errorf("a relative tolerance is %v, better than production; give 1 or more, or 0 for an objective", pass.Relative)
+	case fail.Relative > 0 && fail.Relative < 1:
+		return fmt.Errorf("a relative tolerance is %v, better than production; give 1 or more, or 0 for an objective", fail.Relative)
+	}
+	return nil
+}
+
+// failTolerance is Fail, or no tolerance.
+func (g Gate) failTolerance() seqtest.Tolerance {
+	if g.Fail == nil {
+		return seqtest.Tolerance{Relative: 1}
+	}
+	return *g.Fail
+}

@@ -1,0 +1,134 @@
+// Package judge decides over a release as early as the evidence permits: is the candidate worse than production, surely not
+// worse, or is it too early to tell? It is pure: no clock, no I/O. The gates of a release, backtests and the simulator of the
+// benchmark all judge by it.
+//
+// Fail: the average of all gates' evidence, weighted, reaches 1/alpha. Pass: every gate's evidence for a good candidate reaches
+// 1/beta, the minimum bake is over, and nothing is suspected. Everything else is Hold. Deadlines are the caller's.
+//
+// The evidence that fails a candidate allows for how much production's own pods differ; where they do not, that costs nothing.
+// The strict evidence does not allow for it, nor for any tolerance: it only makes the candidate suspect, which is a reason not
+// to give it more traffic.
+package judge
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/slipway-cd/slipway/internal/seqtest"
+)
+
+// Judge takes batches and answers. It is not safe for concurrent use.
+type Judge struct {
+	cfg     Config
+	alpha   float64 // threshold: -ln alpha
+	beta    float64 // threshold: -ln beta
+	weights []float64
+	gates   []*gate
+	state   State
+}
+
+// New makes a judge that has seen nothing, or says what is wrong with the configuration.
+func New(cfg Config) (*Judge, error) {
+	return Restore(cfg, State{Version: StateVersion, Gates: map[string]*GateState{}})
+}
+
+// Restore makes a judge that goes on where another left off. The configuration must be the one of the other.
+func Restore(cfg Config, s State) (*Judge, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("the judge's configuration: %w", err)
+	}
+	if s.Version != StateVersion {
+		return nil, fmt.Errorf("the judge's state has version %d, this program knows %d: continue with the program that wrote it", s.Version, StateVersion)
+	}
+	cfg = cfg.withDefaults()
+	j := &Judge{cfg: cfg, alpha: -math.Log(cfg.Alpha), beta: -math.Log(cfg.Beta), state: s.clone()}
+	total := 0.0
+	for _, g := range cfg.Gates {
+		w := g.Weight
+		if w == 0 {
+			w = 1
+		}
+		total += w
+		j.weights = append(j.weights, w)
+		gs := j.state.Gates[g.Name]
+		if gs == nil {
+			gs = &GateState{}
+			j.state.Gates[g.Name] = gs
+		}
+		j.gates = append(j.gates, newGate(g, cfg, gs))
+	}
+	for i := range j.weights {
+		j.weights[i] /= total
+	}
+	for _, g := range j.gates {
+		if err := g.checkState(); err != nil {
+			return nil, fmt.Errorf("the judge's state: gate %q: %w", g.Name, err)
+		}
+	}
+	return j, nil
+}
+
+// Observe takes a batch. Before the candidate has traffic it only learns what production is like. An error refuses the whole
+// batch: nothing of it counts.
+func (j *Judge) Observe(b Batch) error {
+	if !b.To.After(b.From) {
+		return fmt.Errorf("a batch from %s to %s: it must end after it begins", b.From.Format(time.RFC3339Nano), b.To.Format(time.RFC3339Nano))
+	}
+	type seen struct{ candidate, failing, passing, production arm }
+	arms := make([]seen, len(j.gates))
+	traffic := false
+	for i, g := range j.gates {
+		var errs [4]error
+		m := b.Measures[g.Measure]
+		arms[i].candidate, errs[0] = newArm(m.Candidate)
+		arms[i].production, errs[1] = newArm(m.Production)
+		arms[i].failing, arms[i].passing = arms[i].candidate, arms[i].candidate
+		if g.FailMeasure != "" {
+			arms[i].failing, errs[2] = newArm(b.Measures[g.FailMeasure].Candidate)
+		}
+		if g.PassMeasure != "" {
+			arms[i].passing, errs[3] = newArm(b.Measures[g.PassMeasure].Candidate)
+		}
+		if err := errors.Join(errs[:]...); err != nil {
+			return fmt.Errorf("gate %q, batch from %s: %w", g.Name, b.From.Format(time.RFC3339), err)
+		}
+		traffic = traffic || arms[i].candidate.raw.Trials > 0
+	}
+	if traffic && j.state.Start.IsZero() {
+		j.state.Start = b.From
+	}
+	if b.To.After(j.state.Until) {
+		j.state.Until = b.To
+	}
+	since := 0.0
+	if !j.state.Start.IsZero() {
+		since = max(0, b.From.Sub(j.state.Start).Seconds())
+	}
+	for i, g := range j.gates {
+		a := arms[i]
+		g.observe(span{at: seconds(b.From), since: since, length: b.To.Sub(b.From).Seconds()}, a.candidate, a.failing, a.passing, a.production)
+	}
+	if j.state.Failed.IsZero() && j.failing() >= j.alpha {
+		j.state.Failed = j.state.Until
+	}
+	return nil
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// State is everything that the judge knows, to be kept and given to [Restore].
+func (j *Judge) State() State { return j.state.clone() }
+
+// failing is the logarithm of the release's evidence against the candidate, strict the same without any allowance.
+func (j *Judge) failing() float64 { return j.average((*gate).failing) }
+func (j *Judge) strict() float64  { return j.average((*gate).strict) }
+
+func (j *Judge) average(of func(*gate) float64) float64 {
+	logs := make([]float64, len(j.gates))
+	for i, g := range j.gates {
+		logs[i] = of(g)
+	}
+	return seqtest.LogAverage(logs, j.weights)
+}

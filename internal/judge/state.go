@@ -1,0 +1,62 @@
+package judge
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/slipway-cd/slipway/internal/seqtest"
+)
+
+// StateVersion is the version of [State] that this program writes and reads.
+const StateVersion = 1
+
+// State is what a judge knows: plain data, which survives a round trip through JSON exactly.
+type State struct {
+	Version int `json:"version"`
+	// Start is when the candidate first had traffic, Until the end of the latest data, Failed the end of the data on which the
+	// candidate failed; a fail stays.
+	Start  time.Time             `json:"start,omitzero"`
+	Until  time.Time             `json:"until,omitzero"`
+	Failed time.Time             `json:"failed,omitzero"`
+	Gates  map[string]*GateState `json:"gates"`
+}
+
+// GateState is what a judge knows about one gate.
+type GateState struct {
+	Candidate  Totals `json:"candidate"`
+	Production Totals `json:"production"`
+	// Recent are production's counts, the older the lighter: what is expected next.
+	Recent seqtest.Counts `json:"recent"`
+	// Strict, Failing and Passing are the evidence; Failing is nil where it does not differ from Strict.
+	Strict  seqtest.Process  `json:"strict"`
+	Failing *seqtest.Process `json:"failing,omitempty"`
+	Passing seqtest.Process  `json:"passing"`
+	// Dispersion is how production's pods differ; the numbers of pods are the latest.
+	Dispersion     seqtest.Dispersion `json:"dispersion"`
+	CandidatePods  float64            `json:"candidatePods"`
+	ProductionPods float64            `json:"productionPods"`
+	// CandidateFactor and ProductionFactor are what the latest batch was divided by.
+	CandidateFactor  float64 `json:"candidateFactor"`
+	ProductionFactor float64 `json:"productionFactor"`
+}
+
+// Totals are one arm's counts while the candidate had traffic.
+type Totals struct {
+	Raw      seqtest.Counts `json:"raw"`      // records
+	Weighted seqtest.Counts `json:"weighted"` // what they stand for
+}
+
+func (s State) clone() State {
+	data, err := json.Marshal(s)
+	if err != nil {
+		panic("judge: a state is plain data: " + err.Error())
+	}
+	var out State
+	if err := json.Unmarshal(data, &out); err != nil {
+		panic("judge: a state is plain data: " + err.Error())
+	}
+	if out.Gates == nil {
+		out.Gates = map[string]*GateState{}
+	}
+	return out
+}

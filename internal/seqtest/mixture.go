@@ -1,0 +1,69 @@
+package seqtest
+
+import "math"
+
+// LogSum is ln Σ exp(x), without overflow; -Inf for no numbers.
+func LogSum(xs ...float64) float64 {
+	top := math.Inf(-1)
+	for _, x := range xs {
+		top = max(top, x)
+	}
+	if math.IsInf(top, 0) {
+		return top
+	}
+	sum := 0.0
+	for _, x := range xs {
+		sum += math.Exp(x - top)
+	}
+	return top + math.Log(sum)
+}
+
+// LogAverage is the logarithm of the weighted average of e-values given as logarithms. The average of e-values is an
+// e-value however they depend on each other, and never worse than Bonferroni's correction with the same weights. Weights are
+// 0 or more and should sum to at most 1.
+func LogAverage(logs, weights []float64) float64 {
+	terms := make([]float64, len(logs))
+	for i, l := range logs {
+		terms[i] = l + math.Log(weights[i])
+	}
+	return LogSum(terms...)
+}
+
+// Mixture is a fixed grid of effect sizes with the stake on each. It is chosen before data arrive.
+type Mixture struct {
+	Ratios     []float64
+	LogWeights []float64 // logarithms of weights that sum to 1
+}
+
+// NewMixture makes a mixture with weights in proportion to those given.
+func NewMixture(ratios, weights []float64) Mixture {
+	sum := 0.0
+	for _, w := range weights {
+		sum += w
+	}
+	m := Mixture{Ratios: ratios, LogWeights: make([]float64, len(ratios))}
+	for i, w := range weights {
+		m.LogWeights[i] = math.Log(w / sum)
+	}
+	return m
+}
+
+// LogSpaced is a mixture of n ratios from a to b with equal steps between their logarithms and equal weights.
+func LogSpaced(a, b float64, n int) Mixture {
+	ratios, weights := make([]float64, n), make([]float64, n)
+	for i := range ratios {
+		ratios[i] = a * math.Pow(b/a, float64(i)/float64(n-1))
+		weights[i] = 1
+	}
+	return NewMixture(ratios, weights)
+}
+
+// Linear is a mixture of n ratios from a to b with equal steps and equal weights.
+func Linear(a, b float64, n int) Mixture {
+	ratios, weights := make([]float64, n), make([]float64, n)
+	for i := range ratios {
+		ratios[i] = a + (b-a)*float64(i)/float64(n-1)
+		weights[i] = 1
+	}
+	return NewMixture(ratios, weights)
+}
