@@ -19,22 +19,22 @@ var answerFormats = []string{"table", "json", "csv"}
 
 // answerFlag adds -o for a table of telemetry.
 func (a *app) answerFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVarP(&a.output, "output", "o", "table", "table, csv, or json: as Log Analytics answers")
+	cmd.Flags().StringVarP(&a.table, "output", "o", "table", "table, csv, or json: as Log Analytics answers")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(answerFormats, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func (a *app) checkAnswerFormat() error {
 	for _, f := range answerFormats {
-		if a.output == f {
+		if a.table == f {
 			return nil
 		}
 	}
-	return &usageError{err: fmt.Errorf("-o %s is not known: it is %s", a.output, strings.Join(answerFormats, ", "))}
+	return &usageError{err: fmt.Errorf("-o %s is not known: it is %s", a.table, strings.Join(answerFormats, ", "))}
 }
 
 // printAnswer prints a table of telemetry.
 func (a *app) printAnswer(answer loganalytics.Answer) error {
-	switch a.output {
+	switch a.table {
 	case "json":
 		return writeAnswerJSON(a.Out, answer)
 	case "csv":

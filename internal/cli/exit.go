@@ -84,7 +84,7 @@ func ExitCode(err error) int {
 
 // isCobraUsage recognises the errors that cobra makes without a type.
 func isCobraUsage(err error) bool {
-	for _, p := range []string{"unknown command", "required flag", "accepts ", "unknown flag", "unknown shorthand", "if any flags in the group", "invalid argument"} {
+	for _, p := range []string{"unknown command", "required flag", "accepts ", "unknown flag", "unknown shorthand", "if any flags in the group", "at least one of the flags", "invalid argument"} {
 		if strings.HasPrefix(err.Error(), p) {
 			return true
 		}

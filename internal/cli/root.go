@@ -34,7 +34,8 @@ type Program struct {
 type app struct {
 	Program
 	file    string
-	output  string
+	output  string // -o of commands that print events or records
+	table   string // -o of those that print a table of telemetry
 	events  string
 	verbose bool
 }
