@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -48,7 +47,7 @@ func (s *site) start(t *testing.T, name string, args ...string) *process {
 	p := &process{args: args, done: make(chan struct{})}
 	p.cmd = exec.Command(bin("slipway"), args...)
 	p.cmd.Dir = variant(t, name).dir
-	p.cmd.Env = append(os.Environ(), "E2E_KUBECONFIG="+s.kubeconfig, "E2E_NAMESPACE="+s.namespace, "E2E_HOST="+s.host, "E2E_HOLD="+s.hold)
+	p.cmd.Env = s.environ()
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

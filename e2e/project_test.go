@@ -27,6 +27,13 @@ const (
 	otherOne   = "other"       // of another service
 	stock      = "stock"       // the chart that `helm create` makes
 	stock2     = "stock2"
+	// These send telemetry to Application Insights.
+	seen        = "seen"
+	seen2       = "seen2"
+	seenFailing = "seen-failing" // every second API call is answered with status 500
+	sampled     = "sampled"      // one operation in 20 is recorded
+	sampledBad  = "sampled-failing"
+	astray      = "astray" // its connection string does not parse
 )
 
 // slipwayYAML is every variant's: the words in capitals are replaced, and the environments below are added.
@@ -48,6 +55,8 @@ gates:
     probe: ANSWERS
   pods:
     kubernetes: { restarts: 0 }
+  failures:
+    requests: { failureRate: { worseBy: 5%, max: 10% } }
 environments:
 `
 
@@ -56,6 +65,7 @@ const calculatorValues = `values:
   version: ${version}
   frontend: { image: "FRONTEND", replicas: 2, faults: FAULTS }
   backend: { image: "${image:calculator-backend}", replicas: 1 }
+  telemetry: TELEMETRY
 backend: { service: "${release}-frontend" }`
 
 // Helm's own chart joins repository and tag with a colon; this makes a digest of it.
@@ -81,8 +91,15 @@ var environments = map[string]string{
 	"after":       `strategy: { canary: {} }, after: canary`,
 	"no-gateway":  `strategy: { canary: {} }, router: { gateway: { name: nobody, namespace: gateway-system } }`,
 	"adopting":    `strategy: { canary: { steps: [10, 50, 100], bake: 2s } }`,
+	"seen":        `strategy: { canary: { steps: [50, 100], deadline: "${E2E_DEADLINE}" } }, ` + watched,
 	"nginx-class": `strategy: { canary: {} }, router: { nginx: { class: nobody } }`,
 }
+
+// watched is an environment whose gate reads the telemetry that the service itself sends.
+const watched = `gates: [smoke, failures], ` +
+	`telemetry: { applicationInsights: { workspace: "${E2E_WORKSPACE}", component: ` + component + `, roles: ["${E2E_NAMESPACE}.calculator-frontend"], batch: 2s, interval: 1s } }, ` +
+	`azure: { tenant: 00000000-0000-4000-8000-000000000010, clientID: 00000000-0000-4000-8000-000000000050, tokenFile: ` + sandboxDir + `/azure/federated-token, ` +
+	`endpoints: { authority: "https://10.123.0.1:5093", logs: "${E2E_LOGS}", management: "https://10.123.0.1:5095" }, caFile: "${E2E_CA}" }`
 
 // routers that an environment's name may end in.
 var routers = map[string]string{
@@ -105,8 +122,12 @@ func environmentsYAML(service string) string {
 				}
 				router = ""
 			}
+			asked := "gates: " + gates + ", "
+			if strings.Contains(strategy, "gates:") {
+				asked = ""
+			}
 			b.WriteString("  " + name + suffix + ": { cluster: { kubeconfig: \"${E2E_KUBECONFIG}\" }, namespace: \"${E2E_NAMESPACE}\", host: \"${E2E_HOST}\", " +
-				"endpoint: \"" + endpoint + "\", gates: " + gates + ", " + strategy + router + " }\n")
+				"endpoint: \"" + endpoint + "\", " + asked + strategy + router + " }\n")
 		}
 	}
 	return b.String()
@@ -160,7 +181,7 @@ func build(t *testing.T, name string) project {
 		return p
 	}
 	cmd := exec.Command(bin("slipway"), "build", "-f", p.dir, "--version", name, "-o", "json")
-	cmd.Env = append(os.Environ(), "E2E_KUBECONFIG="+sandboxKubeconfig(), "E2E_NAMESPACE=build", "E2E_HOST=build.test", "E2E_HOLD=0s")
+	cmd.Env = (&site{namespace: "build", host: "build.test", kubeconfig: sandboxKubeconfig()}).environ()
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -185,8 +206,19 @@ func build(t *testing.T, name string) project {
 func compose(t *testing.T, name string) (string, error) {
 	t.Helper()
 	service, chart, values, smoke, answers := "calculator", filepath.Join(suite.root, "charts/calculator"), calculatorValues, "/ping", calculatorAnswers
-	frontend, faults := "${image:calculator-frontend}", "{}"
+	frontend, faults, telemetry := "${image:calculator-frontend}", "{}", "{}"
 	switch name {
+	case seen, seen2, seenFailing, sampled, sampledBad, astray:
+		telemetry = "{ secret: { name: telemetry } }"
+		switch name {
+		case sampled, sampledBad:
+			telemetry = "{ secret: { name: telemetry }, samplingRatio: 0.05 }"
+		case astray:
+			telemetry = "{ secret: { name: astray } }"
+		}
+		if name == seenFailing || name == sampledBad {
+			faults = "{ failureRate: 0.5 }"
+		}
 	case failing:
 		faults = "{ failureRate: 0.5 }"
 	case neverReady:
@@ -211,5 +243,5 @@ func compose(t *testing.T, name string) (string, error) {
 		}
 	}
 	return strings.NewReplacer("SERVICE", service, "REGISTRY", registry, "ROOT", suite.root, "CHART", chart, "SMOKE", smoke, "ANSWERS", answers,
-		"VALUES", strings.NewReplacer("FRONTEND", frontend, "FAULTS", faults).Replace(values)).Replace(slipwayYAML) + environmentsYAML(service), nil
+		"VALUES", strings.NewReplacer("FRONTEND", frontend, "FAULTS", faults, "TELEMETRY", telemetry).Replace(values)).Replace(slipwayYAML) + environmentsYAML(service), nil
 }

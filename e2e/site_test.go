@@ -29,12 +29,27 @@ type site struct {
 	namespace, host string
 	kubeconfig      string
 	hold            string // of each step in the environment "slow"
+	deadline        string // of those in the environment "seen"
+	workspace       string // of Log Analytics, which is asked at logs and trusted by ca
+	logs, ca        string
+}
+
+// environ is the environment of the commands of a site: what its environments refer to.
+func (s *site) environ() []string {
+	or := func(value, standard string) string {
+		if value == "" {
+			return standard
+		}
+		return value
+	}
+	return append(os.Environ(), "E2E_KUBECONFIG="+s.kubeconfig, "E2E_NAMESPACE="+s.namespace, "E2E_HOST="+s.host, "E2E_HOLD="+or(s.hold, "0s"),
+		"E2E_DEADLINE="+or(s.deadline, "1m"), "E2E_WORKSPACE="+or(s.workspace, workspace), "E2E_LOGS="+or(s.logs, logs+"/v1"), "E2E_CA="+or(s.ca, authority))
 }
 
 // newSite makes the namespace of a test. It is deleted at the end, after its state was shown if the test failed.
 func newSite(t *testing.T, name string) *site {
 	t.Helper()
-	s := &site{namespace: "e2e-" + name + "-" + runID, kubeconfig: sandboxKubeconfig(), hold: "0s"}
+	s := &site{namespace: "e2e-" + name + "-" + runID, kubeconfig: sandboxKubeconfig()}
 	s.host = s.namespace + ".test"
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace, Labels: map[string]string{namespaceLabel: runID}}}
 	if _, err := suite.kube.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil {

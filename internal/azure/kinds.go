@@ -3,6 +3,7 @@ package azure
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,7 +36,7 @@ func (o Options) try(kind Kind) (found, string, error) {
 	case ManagedIdentity:
 		f, reason, err = o.managedIdentity()
 	default:
-		err = fmt.Errorf("Slipway knows no such kind")
+		err = errors.New("there is no such kind")
 	}
 	if err != nil {
 		return found{}, "", &SetupError{kind, err.Error()}

@@ -83,6 +83,8 @@ func cells(answer loganalytics.Answer, row []any) []string {
 		case nil:
 		case string:
 			out[i] = v
+		case int64:
+			out[i] = strconv.FormatInt(v, 10)
 		case float64:
 			if t := answer.Columns[i].Type; t == "long" || t == "int" {
 				out[i] = strconv.FormatFloat(v, 'f', 0, 64)

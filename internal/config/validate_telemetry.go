@@ -83,6 +83,7 @@ func (d *document) checkTelemetryGate(path string, g Gate) {
 		if strings.TrimSpace(k.Query) == "" && d.set(at+".query") {
 			d.fail(at+".query", "%s.query is empty", at)
 		}
+		d.checkKQL(at, *k)
 		if d.set(at+".max") && d.set(at+".worseBy") {
 			d.fail(at+".max", "%s has both max and worseBy: a query gives either a value with a bound, or trials and events to compare", at)
 		}

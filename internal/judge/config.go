@@ -56,8 +56,8 @@ type Config struct {
 	// MinBake is the least time of candidate traffic before a pass: no data so far speaks of what starts later.
 	MinBake time.Duration `json:"minBake"`
 	Gates   []Gate        `json:"gates"`
-	// Stakes says which part of alpha begins when; default [DefaultStakes].
-	Stakes []seqtest.Stake `json:"stakes,omitempty"`
+	// AtOnce is the part of alpha that is for trouble from the start, in (0, 1]; the rest is for what begins later. Default 0.9.
+	AtOnce float64 `json:"atOnce,omitempty"`
 	// UnlearnedWidth is how much (standard deviation of the logarithm of the ratio of the arms) candidate and production are
 	// taken to differ by their pods alone while there are too few pods to learn it from; default 0.1. Negative: 0.
 	UnlearnedWidth float64 `json:"unlearnedWidth,omitempty"`
@@ -67,20 +67,9 @@ type Config struct {
 const (
 	DefaultAlpha          = 0.01
 	DefaultBeta           = 0.05
+	DefaultAtOnce         = 0.9
 	DefaultUnlearnedWidth = 0.1
 )
-
-// DefaultStakes puts most at risk at once, because most trouble is there from the start, and the rest over the first 50
-// minutes.
-func DefaultStakes() []seqtest.Stake {
-	const first = 0.75
-	stakes := []seqtest.Stake{{After: 0, Share: first}}
-	minutes := []float64{2, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50}
-	for _, m := range minutes {
-		stakes = append(stakes, seqtest.Stake{After: m * 60, Share: (1 - first) / float64(len(minutes))})
-	}
-	return stakes
-}
 
 func (c Config) withDefaults() Config {
 	if c.Alpha == 0 {
@@ -89,8 +78,8 @@ func (c Config) withDefaults() Config {
 	if c.Beta == 0 {
 		c.Beta = DefaultBeta
 	}
-	if c.Stakes == nil {
-		c.Stakes = DefaultStakes()
+	if c.AtOnce == 0 {
+		c.AtOnce = DefaultAtOnce
 	}
 	switch {
 	case c.UnlearnedWidth == 0:
@@ -112,6 +101,9 @@ func (c Config) Validate() error {
 	if !(c.Beta > 0 && c.Beta < 0.5) {
 		bad("beta is %v; give a probability of a wrong pass above 0 and below 0.5", c.Beta)
 	}
+	if !(c.AtOnce > 0 && c.AtOnce <= 1) {
+		bad("the part of alpha at once is %v; give one above 0, at most 1", c.AtOnce)
+	}
 	if c.MinBake < 0 {
 		bad("the minimum bake is %v; give 0 or more", c.MinBake)
 	}
@@ -127,16 +119,6 @@ func (c Config) Validate() error {
 		if err := g.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("gate %q: %w", g.Name, err))
 		}
-	}
-	total, last := 0.0, 0.0
-	for i, s := range c.Stakes {
-		if !(s.Share > 0) || !(s.After >= last) || i == 0 && s.After != 0 {
-			bad("stake %d begins after %v s with the share %v; stakes are in order of time, the first at 0 s, their shares above 0", i+1, s.After, s.Share)
-		}
-		total, last = total+s.Share, s.After
-	}
-	if math.Abs(total-1) > 1e-9 {
-		bad("the stakes' shares sum to %v; they must sum to 1", total)
 	}
 	return errors.Join(errs...)
 }

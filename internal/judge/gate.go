@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -14,7 +15,6 @@ type gate struct {
 	unlearned float64
 	strictly  seqtest.Plan // for Strict and Failing
 	passingly seqtest.Plan
-	bias      seqtest.Bias
 	passCap   float64
 }
 
@@ -26,40 +26,32 @@ const recentFor = 600
 const passSlack = 4
 
 func newGate(g Gate, cfg Config, s *GateState) *gate {
-	bias := seqtest.NewBias()
-	worse, better := seqtest.LogSpaced(1.15, 60, 18), seqtest.Linear(0.02, 0.93, 14)
+	worse := seqtest.Worse(1.15, 2.2, 40, 16)
 	if g.Kind == Share {
-		worse = seqtest.LogSpaced(1.1, 12, 12)
+		worse = seqtest.Worse(1.1, 1.8, 12, 12)
 	}
 	return &gate{
-		Gate: g, GateState: s, unlearned: cfg.UnlearnedWidth, bias: bias,
-		strictly:  seqtest.Plan{Mixture: worse, Nulls: bias.Ratios, Stakes: cfg.Stakes},
-		passingly: seqtest.Plan{Mixture: better, Stakes: []seqtest.Stake{{Share: 1}}},
+		Gate: g, GateState: s, unlearned: cfg.UnlearnedWidth,
+		strictly:  seqtest.Plan{Mixture: worse, Nulls: seqtest.BiasRatios(), Stakes: seqtest.Stakes{First: cfg.AtOnce, Half: lateHalf}},
+		passingly: seqtest.Plan{Mixture: seqtest.Better(0.02, 0.93, 14), Stakes: seqtest.Stakes{First: 1}},
 		passCap:   -math.Log(cfg.Beta) + passSlack,
 	}
 }
 
+// lateHalf is the time, in seconds, by which half of what is staked on late trouble has begun.
+const lateHalf = 1200
+
 // checkState refuses a state that another configuration left.
 func (g *gate) checkState() error {
-	processes := []struct {
-		p    seqtest.Process
-		plan seqtest.Plan
-	}{{g.Strict, g.strictly}, {g.Passing, g.passingly}}
-	if g.Failing != nil {
-		processes = append(processes, processes[0])
-		processes[2].p = *g.Failing
-	}
-	for _, x := range processes {
-		if len(x.p.Runs) > len(x.plan.Stakes) {
-			return fmt.Errorf("it has %d stakes, the configuration %d: a release goes on with the configuration it began with", len(x.p.Runs), len(x.plan.Stakes))
+	check := func(p seqtest.Process, plan seqtest.Plan) error {
+		ratios, nulls := len(plan.Mixture.Ratios), len(plan.Nulls)
+		if p.Worse != nil && (len(p.Worse) != ratios || len(p.Fine) != nulls) {
+			return fmt.Errorf("it has %d and %d effect sizes, this program %d and %d: continue with the program and configuration that it began with",
+				len(p.Worse), len(p.Fine), ratios, nulls)
 		}
-		for _, r := range x.p.Runs {
-			if want := len(x.plan.Mixture.Ratios) + len(x.plan.Nulls); len(r) != want {
-				return fmt.Errorf("it has %d effect sizes, the configuration %d: a release goes on with the configuration it began with", len(r), want)
-			}
-		}
+		return nil
 	}
-	return nil
+	return errors.Join(check(g.Strict, g.strictly), check(g.Passing, g.passingly), check(g.Tolerant, g.strictly))
 }
 
 // span is a batch's time, in seconds: on the clock, since the candidate's first traffic, and how long.
@@ -75,22 +67,23 @@ func (g *gate) observe(t span, candidate, failing, passing, production arm) {
 		g.ProductionFactor = g.factor(t, production)
 		s := g.counts(production, g.Production).Over(g.ProductionFactor)
 		c := g.counts(candidate, g.Candidate).Over(g.CandidateFactor)
-		g.Strict.Observe(g.strictly, t.since, g.evidence(seqtest.Tolerance{Relative: 1}), c, s)
-		if g.tolerant() {
-			if g.Failing == nil {
-				g.Failing = &seqtest.Process{}
-			}
+		nulls := seqtest.BiasWeights(g.strictly.Nulls, g.width())
+		strict := g.strictly.Batch(g.evidence(seqtest.Tolerance{Relative: 1}), c, s)
+		g.Strict.Observe(g.strictly, t.since, nil, strict)
+		tolerant := strict
+		if g.tolerates() {
 			f := g.counts(failing, g.Candidate).Over(g.CandidateFactor)
-			g.Failing.Observe(g.strictly, t.since, g.evidence(g.failTolerance()), f, s)
+			tolerant = g.strictly.Batch(g.evidence(g.failTolerance()), f, s)
 		}
+		g.Tolerant.Observe(g.strictly, t.since, nulls, tolerant)
 		if g.passes() {
 			var tolerance seqtest.Tolerance
 			if g.Pass != nil {
 				tolerance = *g.Pass
 			}
 			p := g.counts(passing, g.Candidate).Over(g.CandidateFactor)
-			g.Passing.Observe(g.passingly, t.since, g.evidence(tolerance), p, s)
-			g.Passing.Cap(g.passingly, g.passCap)
+			g.Passing.Observe(g.passingly, t.since, nil, g.passingly.Batch(g.evidence(tolerance), p, s))
+			g.Passing.Cap(g.passCap)
 		}
 	}
 	g.Dispersion.Observe(t.at, g.Kind == Share, production.pods)
@@ -99,8 +92,8 @@ func (g *gate) observe(t span, candidate, failing, passing, production arm) {
 	g.Recent.Events = g.Recent.Events*fade + production.raw.Events
 }
 
-// tolerant says whether failing allows for something that strict does not.
-func (g *gate) tolerant() bool {
+// tolerates says whether the candidate may be worse without failing.
+func (g *gate) tolerates() bool {
 	return g.failTolerance() != seqtest.Tolerance{Relative: 1} || g.FailMeasure != "" && g.FailMeasure != g.Measure
 }
 
@@ -159,20 +152,16 @@ func (g *gate) width() float64 {
 	return g.Dispersion.Width(g.CandidatePods, g.ProductionPods)
 }
 
-func (g *gate) strict() float64 { return g.Strict.LogE(g.strictly) }
+func (g *gate) strict() float64 { return g.Strict.LogE(nil) }
 
 // passing is +Inf for a gate that has no say.
 func (g *gate) passing() float64 {
 	if !g.passes() {
 		return math.Inf(1)
 	}
-	return g.Passing.LogE(g.passingly)
+	return g.Passing.LogE(nil)
 }
 
 func (g *gate) failing() float64 {
-	p := &g.Strict
-	if g.Failing != nil {
-		p = g.Failing
-	}
-	return p.LogEBeyond(g.strictly, g.bias.LogWeights(g.width()))
+	return g.Tolerant.LogE(seqtest.BiasWeights(g.strictly.Nulls, g.width()))
 }

@@ -27,10 +27,10 @@ type GateState struct {
 	Production Totals `json:"production"`
 	// Recent are production's counts, the older the lighter: what is expected next.
 	Recent seqtest.Counts `json:"recent"`
-	// Strict, Failing and Passing are the evidence; Failing is nil where it does not differ from Strict.
-	Strict  seqtest.Process  `json:"strict"`
-	Failing *seqtest.Process `json:"failing,omitempty"`
-	Passing seqtest.Process  `json:"passing"`
+	// Strict is the evidence against the candidate with no allowance, Tolerant with all, Passing that for it.
+	Strict   seqtest.Process `json:"strict"`
+	Tolerant seqtest.Process `json:"tolerant"`
+	Passing  seqtest.Process `json:"passing"`
 	// Dispersion is how production's pods differ; the numbers of pods are the latest.
 	Dispersion     seqtest.Dispersion `json:"dispersion"`
 	CandidatePods  float64            `json:"candidatePods"`

@@ -2,33 +2,31 @@ package seqtest
 
 import "math"
 
-// Bias is the null hypothesis that the candidate is as good as production but its pods are not quite the same: the ratio of
-// the arms is drawn from a lognormal distribution whose width was learned from how production's own pods differ. Evidence
-// beyond it is the Bayes factor of the alternatives against that null; with width 0 it is the plain evidence.
+// BiasRatios are the ratios, from +2 % to +80 %, by which a good candidate's pods may happen to be worse than production's.
 //
-// For [Rates] with Absolute 0 this is exact, given the width: numerator and denominator are likelihoods of the same conditional
-// experiment. With Absolute it errs to the safe side; for [Shares] it is exact when the guess is.
-type Bias struct {
-	Ratios []float64 // above 1, rising
+// With weights on them ([BiasWeights]) the null hypothesis is that the candidate is as good as production but its pods are not
+// quite the same: the ratio of the arms is drawn from a lognormal distribution, whose width was learned from how
+// production's own pods differ, and stays. Evidence beyond it is the Bayes factor against that. For [Rates] with Absolute 0 it
+// is exact, given the width: numerator and denominator are likelihoods of the same conditional experiment. With Absolute it
+// errs to the safe side; for [Shares] it is exact when the guess is. Where pods do not differ the width is 0 and it costs
+// nothing.
+func BiasRatios() []float64 {
+	return []float64{1.02, 1.04, 1.07, 1.1, 1.14, 1.19, 1.25, 1.33, 1.44, 1.6, 1.8}
 }
 
-// NewBias is a grid from +2 % to +80 %.
-func NewBias() Bias {
-	return Bias{Ratios: []float64{1.02, 1.04, 1.07, 1.1, 1.14, 1.19, 1.25, 1.33, 1.44, 1.6, 1.8}}
-}
-
-// LogWeights spreads a lognormal distribution of this standard deviation over ratio 1 and the grid. All that lies below 1 is
-// put on 1, which errs to the safe side. It returns nil for width 0: there is nothing to allow for.
-func (b Bias) LogWeights(width float64) []float64 {
+// BiasWeights spreads a lognormal distribution of this standard deviation over ratio 1 and the given ratios, which rise from
+// there, and returns the logarithms. All that lies below 1 is put on 1, which errs to the safe side. It returns nil for width
+// 0: there is nothing to allow for.
+func BiasWeights(ratios []float64, width float64) []float64 {
 	if width <= 0 {
 		return nil
 	}
-	out := make([]float64, len(b.Ratios)+1)
+	out := make([]float64, len(ratios)+1)
 	below, at := 0.0, 0.0 // the probability below this cell, the logarithm of its ratio
 	for i := range out {
 		upTo := 1.0
-		if i < len(b.Ratios) {
-			next := math.Log(b.Ratios[i])
+		if i < len(ratios) {
+			next := math.Log(ratios[i])
 			upTo = math.Erfc(-(at+next)/2/width/math.Sqrt2) / 2
 			at = next
 		}

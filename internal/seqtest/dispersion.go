@@ -149,13 +149,16 @@ func compare(cells []observed) comparison {
 	}
 }
 
-// variance is the relative variance between pods that is seen beyond doubt: the estimate less one standard error, so that
-// pods which differ by chance alone cost next to nothing.
+// doubt is how many standard errors a difference between pods must exceed: pods that differ by chance alone are to cost next
+// to nothing.
+const doubt = 2
+
+// variance is the relative variance between pods that is seen beyond doubt.
 func (c comparison) variance() float64 {
 	if c.Scale <= 0 {
 		return 0
 	}
-	return max(0, (c.Excess-math.Sqrt(c.Noise))/c.Scale)
+	return max(0, (c.Excess-doubt*math.Sqrt(c.Noise))/c.Scale)
 }
 
 // Factor is by how much counts are to be divided when a pod of the arm sees this many events a second: 1 or more, the worst of
@@ -193,7 +196,7 @@ func (d *Dispersion) Width(candidatePods, productionPods float64) float64 {
 		brief += b.variance() * b.Scale / b.Freedom
 	}
 	excess := x.Excess - (brief-1)*x.Freedom
-	if excess <= brief*math.Sqrt(x.Noise) {
+	if excess <= doubt*brief*math.Sqrt(x.Noise) {
 		return 0
 	}
 	return fewPods(x.Freedom) * math.Sqrt(excess/x.Scale*(1/candidatePods+1/productionPods))

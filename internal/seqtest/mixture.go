@@ -3,7 +3,7 @@ package seqtest
 import "math"
 
 // LogSum is ln Σ exp(x), without overflow; -Inf for no numbers.
-func LogSum(xs ...float64) float64 {
+func LogSum(xs []float64) float64 {
 	top := math.Inf(-1)
 	for _, x := range xs {
 		top = max(top, x)
@@ -18,6 +18,17 @@ func LogSum(xs ...float64) float64 {
 	return top + math.Log(sum)
 }
 
+// logAdd is ln(exp(x) + exp(y)).
+func logAdd(x, y float64) float64 {
+	if x < y {
+		x, y = y, x
+	}
+	if math.IsInf(y, -1) {
+		return x
+	}
+	return x + math.Log1p(math.Exp(y-x))
+}
+
 // LogAverage is the logarithm of the weighted average of e-values given as logarithms. The average of e-values is an
 // e-value however they depend on each other, and never worse than Bonferroni's correction with the same weights. Weights are
 // 0 or more and should sum to at most 1.
@@ -26,7 +37,7 @@ func LogAverage(logs, weights []float64) float64 {
 	for i, l := range logs {
 		terms[i] = l + math.Log(weights[i])
 	}
-	return LogSum(terms...)
+	return LogSum(terms)
 }
 
 // Mixture is a fixed grid of effect sizes with the stake on each. It is chosen before data arrive.
@@ -48,21 +59,31 @@ func NewMixture(ratios, weights []float64) Mixture {
 	return m
 }
 
-// LogSpaced is a mixture of n ratios from a to b with equal steps between their logarithms and equal weights.
-func LogSpaced(a, b float64, n int) Mixture {
+// Worse is the mixture for evidence against a candidate: n ratios from least to most with equal steps between their
+// logarithms. Most weight is on ratios about likely; half as much again is spread over all larger ones, a quarter over
+// smaller ones. A doubling needs it most: larger effects show soon whatever is staked on them, and smaller ones take long
+// whatever is.
+func Worse(least, likely, most float64, n int) Mixture {
+	const spread, larger, smaller = 0.3, 0.25, 0.1
 	ratios, weights := make([]float64, n), make([]float64, n)
 	for i := range ratios {
-		ratios[i] = a * math.Pow(b/a, float64(i)/float64(n-1))
-		weights[i] = 1
+		ratios[i] = least * math.Pow(most/least, float64(i)/float64(n-1))
+		z := math.Log(ratios[i]/likely) / spread
+		weights[i] = math.Exp(-z * z / 2)
+		if z > 0 {
+			weights[i] += larger
+		} else {
+			weights[i] += smaller
+		}
 	}
 	return NewMixture(ratios, weights)
 }
 
-// Linear is a mixture of n ratios from a to b with equal steps and equal weights.
-func Linear(a, b float64, n int) Mixture {
+// Better is the mixture for evidence for a candidate: n ratios from least to most with equal steps and equal weights.
+func Better(least, most float64, n int) Mixture {
 	ratios, weights := make([]float64, n), make([]float64, n)
 	for i := range ratios {
-		ratios[i] = a + (b-a)*float64(i)/float64(n-1)
+		ratios[i] = least + (most-least)*float64(i)/float64(n-1)
 		weights[i] = 1
 	}
 	return NewMixture(ratios, weights)

@@ -2,92 +2,115 @@ package seqtest
 
 import "math"
 
-// Stake is a part of the capital that begins to be at risk some time after the start, so that trouble which begins late
-// need not first win back what was lost while all was well.
-type Stake struct {
-	After float64 `json:"after"` // seconds since the start
-	Share float64 `json:"share"` // of the capital; all shares sum to 1
+// Stakes say when the capital begins to be at risk. Most trouble is there from the start, so the first part begins at once. The
+// rest begins bit by bit, so that trouble which comes later need not first win back what was lost while all was well; half
+// of it by the time Half, and never all.
+type Stakes struct {
+	First float64 // in (0, 1]
+	Half  float64 // seconds
+}
+
+// begun is the part that has begun some seconds after the start.
+func (s Stakes) begun(after float64) float64 {
+	if after <= 0 {
+		return s.First
+	}
+	return s.First + (1-s.First)*after/(after+s.Half)
 }
 
 // Plan is what a process is made of. It is fixed before data arrive.
 type Plan struct {
 	Mixture Mixture
-	// Nulls are ratios that the null hypothesis also allows, because pods differ ([Bias]); empty: none.
+	Stakes  Stakes
+	// Nulls are ratios that the null hypothesis also allows, because pods differ ([BiasRatios]); may be empty.
 	Nulls []float64
-	// Stakes in order of time, the first at 0.
-	Stakes []Stake
+}
+
+// Batch is how a batch speaks for each ratio of a plan, and then for each of its nulls. Processes of one plan share it.
+type Batch []float64
+
+// Batch asks the evidence about each effect size.
+func (p Plan) Batch(e Evidence, candidate, production Counts) Batch {
+	b := make(Batch, 0, len(p.Mixture.Ratios)+len(p.Nulls))
+	for _, r := range p.Mixture.Ratios {
+		b = append(b, e.Log(r, candidate, production))
+	}
+	for _, r := range p.Nulls {
+		b = append(b, e.Log(r, candidate, production))
+	}
+	return b
 }
 
 // Process is the evidence so far: plain data, which survives a round trip through JSON exactly. The zero value has seen
 // nothing. All its methods must be given the same plan.
+//
+// It is the likelihood of "fine until some moment, then worse by some ratio", averaged over moments by the stakes and over
+// ratios by the mixture, divided by the likelihood of "fine all along". Fine means ratio 1 or, with weights on the plan's
+// nulls, a ratio drawn from those and then kept.
 type Process struct {
-	// Runs holds one row for each stake that has begun: the sums of [Evidence.Log] for the plan's ratios, then for its nulls.
-	Runs [][]float64 `json:"runs,omitempty"`
+	// Begun is the part of the stakes that is at risk.
+	Begun float64 `json:"begun"`
+	// Worse is, for each ratio, ln of the stake and what became of it; Fine, for each null, the sum of [Evidence.Log].
+	Worse []float64 `json:"worse,omitempty"`
+	Fine  []float64 `json:"fine,omitempty"`
 }
 
-// Observe takes a batch that begins at the time from, in seconds since the start; stakes that are due by then begin with it.
-// Batches come in order of time; within one look their order does not matter.
-func (p *Process) Observe(plan Plan, from float64, e Evidence, candidate, production Counts) {
-	for len(p.Runs) < len(plan.Stakes) && plan.Stakes[len(p.Runs)].After <= from {
-		p.Runs = append(p.Runs, make([]float64, len(plan.Mixture.Ratios)+len(plan.Nulls)))
-	}
-	for i, r := range plan.Mixture.Ratios {
-		p.add(i, e.Log(r, candidate, production))
-	}
-	for i, r := range plan.Nulls {
-		p.add(len(plan.Mixture.Ratios)+i, e.Log(r, candidate, production))
-	}
-}
-
-func (p *Process) add(i int, x float64) {
-	for _, run := range p.Runs {
-		run[i] += x
-	}
-}
-
-// LogE is the logarithm of the evidence against the null. Stakes that have not begun count as they are, like cash.
-func (p *Process) LogE(plan Plan) float64 { return p.logE(plan, nil) }
-
-// LogEBeyond is the evidence against a null that also allows the plan's Nulls, with these weights (see [Bias.LogWeights]); the
-// first weight is that of ratio 1.
-func (p *Process) LogEBeyond(plan Plan, logWeights []float64) float64 {
-	return p.logE(plan, logWeights)
-}
-
-func (p *Process) logE(plan Plan, nulls []float64) float64 {
-	total := make([]float64, len(plan.Stakes))
-	terms := make([]float64, max(len(plan.Mixture.Ratios), len(nulls)))
-	for k, stake := range plan.Stakes {
-		total[k] = math.Log(stake.Share)
-		if k >= len(p.Runs) {
-			continue
-		}
-		run, n := p.Runs[k], len(plan.Mixture.Ratios)
-		for i := range n {
-			terms[i] = plan.Mixture.LogWeights[i] + run[i]
-		}
-		total[k] += LogSum(terms[:n]...)
-		if len(nulls) > 0 {
-			terms[0] = nulls[0]
-			for j := 1; j < len(nulls); j++ {
-				terms[j] = nulls[j] + run[n+j-1]
-			}
-			total[k] -= LogSum(terms[:len(nulls)]...)
+// Observe takes a batch that begins at the time from, in seconds since the start. nulls are the logarithms of the weights of
+// ratio 1 and of the plan's nulls, as they are known before the batch ([BiasWeights]); nil: ratio 1 alone.
+func (p *Process) Observe(plan Plan, from float64, nulls []float64, b Batch) {
+	n := len(plan.Mixture.Ratios)
+	if p.Worse == nil {
+		p.Worse, p.Fine = make([]float64, n), make([]float64, len(plan.Nulls))
+		for i := range p.Worse {
+			p.Worse[i] = math.Inf(-1)
 		}
 	}
-	return LogSum(total...)
+	if begun := plan.Stakes.begun(from); begun > p.Begun {
+		stake := math.Log(begun-p.Begun) + p.fine(nulls)
+		for i, w := range plan.Mixture.LogWeights {
+			p.Worse[i] = logAdd(p.Worse[i], stake+w)
+		}
+		p.Begun = begun
+	}
+	for i := range p.Worse {
+		p.Worse[i] += b[i]
+	}
+	for i := range p.Fine {
+		p.Fine[i] += b[n+i]
+	}
+}
+
+// LogE is the logarithm of the evidence against the null. Stakes that have not begun count as they are, like cash. nulls are as
+// for Observe.
+func (p *Process) LogE(nulls []float64) float64 {
+	fine := p.fine(nulls)
+	worse := LogSum(p.Worse) - fine
+	if p.Begun < 1 {
+		worse = logAdd(worse, math.Log1p(-p.Begun))
+	}
+	return worse
+}
+
+// fine is the logarithm of the likelihood of the null, beside that of ratio 1.
+func (p *Process) fine(nulls []float64) float64 {
+	if len(nulls) == 0 {
+		return 0
+	}
+	l := nulls[0]
+	for i, x := range p.Fine {
+		l = logAdd(l, nulls[1+i]+x)
+	}
+	return l
 }
 
 // Cap throws away what exceeds the limit, which is always allowed, so that the process soon sees when things turn: evidence
-// for a good candidate is about now, not about an hour ago.
-func (p *Process) Cap(plan Plan, limit float64) {
-	excess := p.LogE(plan) - limit
+// for a good candidate is about now, not about an hour ago. It is for processes without nulls whose stakes all begin at once.
+func (p *Process) Cap(limit float64) {
+	excess := p.LogE(nil) - limit
 	if excess <= 0 {
 		return
 	}
-	for _, run := range p.Runs {
-		for i := range run {
-			run[i] -= excess
-		}
+	for i := range p.Worse {
+		p.Worse[i] -= excess
 	}
 }

@@ -44,7 +44,7 @@ func newAnnotator(service, name string, env config.Environment, pulled *bundle.P
 		return a, nil
 	}
 	a.subject = fmt.Sprintf("%s %s in %s", service, pulled.Bundle.Version, name)
-	a.facts = map[string]string{"service": service, "version": pulled.Bundle.Version, "environment": name, "bundle": pulled.Reference()}
+	a.facts = map[string]string{"service": service, "version": pulled.Bundle.Version, "environment": name, "host": env.Host, "bundle": pulled.Reference()}
 	a.marks, err = annotation.New(cred, insights.Component, client)
 	return a, err
 }

@@ -26,8 +26,7 @@ type gates struct {
 	telemetry []namedGate
 	env       config.Environment
 	workspace loganalytics.Querier
-	panel     *gate.Panel
-	panelOf   gate.Candidate
+	watch     *watch
 }
 
 type namedGate struct {

@@ -9,15 +9,9 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"k8s.io/utils/clock"
 
 	"github.com/slipway-cd/slipway/internal/azure"
 	"github.com/slipway-cd/slipway/internal/config"
-	"github.com/slipway-cd/slipway/internal/event"
-	"github.com/slipway-cd/slipway/internal/evidence"
-	"github.com/slipway-cd/slipway/internal/gate"
-	"github.com/slipway-cd/slipway/internal/judge"
-	"github.com/slipway-cd/slipway/internal/seqtest"
 	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
 )
 
@@ -149,135 +143,6 @@ func Queries(cfg *config.Config, env config.Environment, name string, r loganaly
 	return out, nil
 }
 
-// onTelemetry are the gates that ask the workspace about a candidate. They keep what they have seen from step to step.
-func (g *gates) onTelemetry(c gate.Candidate) ([]gate.Named, error) {
-	if g.panel == nil || g.panelOf.Slot != c.Slot || !g.panelOf.Since.Equal(c.Since) {
-		j, err := judge.New(judgeConfig(g.telemetry, c.Production != ""))
-		if err != nil {
-			return nil, err
-		}
-		insights := *g.env.Telemetry.ApplicationInsights
-		source := loganalytics.NewSource(g.workspace, spec(insights, g.telemetry), latencies(g.telemetry), custom(g.telemetry),
-			loganalytics.Release{Candidate: c.Slot, Production: c.Production, Since: c.Since})
-		g.panel = gate.NewPanel(source, j, gate.PanelOptions{
-			Slots: gate.PanelSlots{Candidate: c.Slot, Production: c.Production}, Interval: time.Duration(insights.Interval), Timeout: lookTimeout, Clock: clock.RealClock{},
-		})
-		g.panelOf = c
-		g.tell(c)
-	}
-	var out []gate.Named
-	for _, n := range g.telemetry {
-		if r := n.Requests; r != nil && r.FailureRate == nil && r.Within == 0 && c.Production == "" {
-			continue // told when the panel was made
-		}
-		out = append(out, gate.Named{Name: n.name, Gate: g.panel.Gate(n.name, measure(n))})
-	}
-	return out, nil
-}
-
-// tell says once what the gates cannot compare.
-func (g *gates) tell(c gate.Candidate) {
-	if c.Production != "" {
-		return
-	}
-	say := func(msg string, next ...string) {
-		g.sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Warning, Phase: "step", Message: msg, Next: next})
-	}
-	say("there is no production to compare with: gates on telemetry go by their objectives")
-	for _, n := range g.telemetry {
-		if r := n.Requests; r != nil && r.FailureRate == nil && r.Within == 0 {
-			say("gate "+n.name+" is not asked: it has no objective", "give it one: requests.within")
-		}
-	}
-}
-
-// judgeConfig says how the gates are judged: against production where it has traffic, else by their objectives.
-func judgeConfig(gates []namedGate, compare bool) judge.Config {
-	var cfg judge.Config
-	for _, n := range gates {
-		if n.KQL != nil && n.KQL.Max != nil {
-			continue
-		}
-		jg := judge.Gate{Name: n.name, Kind: judge.Rate, Measure: string(measure(n)), Phrase: phrase(n)}
-		r := n.Requests
-		switch latency := r != nil && r.FailureRate == nil; {
-		case latency && compare:
-			jg.Kind, jg.Expected = judge.Share, 1-r.Quantile
-			jg.PassMeasure = string(evidence.Slower(n.name))
-			if r.WorseBy != (config.Tolerance{}) {
-				jg.FailMeasure = jg.PassMeasure
-			}
-		case latency && r.Within == 0:
-			continue
-		case latency:
-			jg.Fail = &seqtest.Tolerance{Absolute: 1 - r.Quantile}
-			jg.Pass = jg.Fail
-		case compare && n.rate().WorseBy == (config.Tolerance{}):
-			jg.Pass = &seqtest.Tolerance{Relative: 1, Absolute: passMargin}
-		case compare:
-			t := n.rate().WorseBy
-			jg.Fail = &seqtest.Tolerance{Relative: t.Multiple(), Absolute: t.Add}
-			jg.Pass = jg.Fail
-		default:
-			jg.Fail = &seqtest.Tolerance{Absolute: float64(n.rate().Max)}
-			jg.Pass = jg.Fail
-		}
-		cfg.Gates = append(cfg.Gates, jg)
-	}
-	return cfg
-}
-
-// Where a gate says nothing of how much worse a candidate may be, none is tolerated, and a candidate passes once it is surely
-// not worse by these: more would take for ever to prove.
-const (
-	passMargin = 0.005 // percentage points of a rate
-	passSlower = 1.2   // of a latency
-)
-
-// rate is the rate that a gate bounds.
-func (n namedGate) rate() config.Rate {
-	switch {
-	case n.Requests != nil:
-		return *n.Requests.FailureRate
-	case n.Exceptions != nil:
-		return *n.Exceptions
-	case n.Dependencies != nil:
-		return *n.Dependencies
-	}
-	return config.Rate{WorseBy: n.KQL.WorseBy, Max: config.DefaultMaxRate}
-}
-
-// phrase says what a rate of a gate means.
-func phrase(n namedGate) string {
-	switch {
-	case n.Requests != nil && n.Requests.FailureRate != nil:
-		return "fails %s of requests"
-	case n.Requests != nil:
-		return fmt.Sprintf("answers %%s of requests slower than production's %v %% quantile", 100*n.Requests.Quantile)
-	case n.Exceptions != nil:
-		return "has exceptions in %s of requests"
-	case n.Dependencies != nil:
-		return "has %s of its operations fail at a dependency"
-	}
-	return n.name + " is %s"
-}
-
-// measure that a gate is about.
-func measure(n namedGate) evidence.Measure {
-	switch {
-	case n.Requests != nil && n.Requests.FailureRate != nil:
-		return evidence.RequestsFailed
-	case n.Requests != nil:
-		return evidence.Slow(n.name)
-	case n.Exceptions != nil:
-		return evidence.Exceptions
-	case n.Dependencies != nil:
-		return evidence.DependenciesFailed
-	default:
-		return evidence.Custom(n.name)
-	}
-}
-
 // spec says what the gates want counted.
 func spec(a config.ApplicationInsights, gates []namedGate) loganalytics.Spec {
 	s := loganalytics.Spec{Slot: a.Slot, Roles: a.Roles, Exclude: a.Exclude, Batch: time.Duration(a.Batch)}
@@ -305,7 +170,7 @@ func latencies(gates []namedGate) []loganalytics.Latency {
 func custom(gates []namedGate) []loganalytics.Custom {
 	var out []loganalytics.Custom
 	for _, n := range gates {
-		if n.KQL != nil && n.KQL.Max == nil {
+		if n.KQL != nil && !n.bounds() {
 			out = append(out, loganalytics.Custom{Gate: n.name, Query: n.KQL.Query})
 		}
 	}

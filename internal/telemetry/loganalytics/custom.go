@@ -85,8 +85,8 @@ func Value(ctx context.Context, ask Querier, c Custom, r Release, from, to time.
 		if slot == "" {
 			return nil, fmt.Errorf("row %d of the query's answer names no slot", i+1)
 		}
-		if v, ok := rows.value(i, "value").(float64); ok {
-			out[slot] = v
+		if rows.value(i, "value") != nil {
+			out[slot] = rows.number(i, "value")
 		}
 	}
 	return out, nil

@@ -288,8 +288,13 @@ func (r rows) text(i int, name string) string {
 
 // number is 0 for null.
 func (r rows) number(i int, name string) float64 {
-	f, _ := r.value(i, name).(float64)
-	return f
+	switch v := r.value(i, name).(type) {
+	case float64:
+		return v
+	case int64: // from a recording
+		return float64(v)
+	}
+	return 0
 }
 
 func (r rows) whole(i int, name string) int64 { return int64(r.number(i, name)) }

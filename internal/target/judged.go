@@ -1,0 +1,103 @@
+package target
+
+import (
+	"fmt"
+
+	"github.com/slipway-cd/slipway/internal/config"
+	"github.com/slipway-cd/slipway/internal/evidence"
+	"github.com/slipway-cd/slipway/internal/judge"
+	"github.com/slipway-cd/slipway/internal/seqtest"
+)
+
+// judgeConfig says how the gates are judged: against production where it has traffic, else by their objectives.
+func judgeConfig(gates []namedGate, compare bool) judge.Config {
+	var cfg judge.Config
+	for _, n := range gates {
+		if n.bounds() || !compare && !n.hasObjective() {
+			continue
+		}
+		jg := judge.Gate{Name: n.name, Kind: judge.Rate, Measure: string(measure(n)), Phrase: phrase(n)}
+		r := n.Requests
+		switch latency := r != nil && r.FailureRate == nil; {
+		case latency && compare:
+			jg.Kind, jg.Expected = judge.Share, 1-r.Quantile
+			jg.PassMeasure = string(evidence.Slower(n.name))
+			if r.WorseBy != (config.Tolerance{}) {
+				jg.FailMeasure = jg.PassMeasure
+			}
+		case latency:
+			jg.Fail = &seqtest.Tolerance{Absolute: 1 - r.Quantile}
+			jg.Pass = jg.Fail
+		case compare && n.rate().WorseBy == (config.Tolerance{}):
+			jg.Pass = &seqtest.Tolerance{Relative: 1, Absolute: passMargin}
+		case compare:
+			t := n.rate().WorseBy
+			jg.Fail = &seqtest.Tolerance{Relative: t.Multiple(), Absolute: t.Add}
+			jg.Pass = jg.Fail
+		default:
+			jg.Fail = &seqtest.Tolerance{Absolute: float64(n.rate().Max)}
+			jg.Pass = jg.Fail
+		}
+		cfg.Gates = append(cfg.Gates, jg)
+	}
+	return cfg
+}
+
+// Where a gate says nothing of how much worse a candidate may be, none is tolerated, and a candidate passes once it is surely
+// not worse by these: more would take for ever to prove.
+const (
+	passMargin = 0.005 // percentage points of a rate
+	passSlower = 1.2   // of a latency
+)
+
+// bounds says whether a gate bounds a number, which needs no judge.
+func (n namedGate) bounds() bool { return n.KQL != nil && n.KQL.Max != nil }
+
+// hasObjective says whether a gate can be asked where there is no production to compare with.
+func (n namedGate) hasObjective() bool {
+	return n.Requests == nil || n.Requests.FailureRate != nil || n.Requests.Within > 0
+}
+
+// rate is the rate that a gate bounds.
+func (n namedGate) rate() config.Rate {
+	switch {
+	case n.Requests != nil:
+		return *n.Requests.FailureRate
+	case n.Exceptions != nil:
+		return *n.Exceptions
+	case n.Dependencies != nil:
+		return *n.Dependencies
+	}
+	return config.Rate{WorseBy: n.KQL.WorseBy, Max: config.DefaultMaxRate}
+}
+
+// phrase says what a rate of a gate means.
+func phrase(n namedGate) string {
+	switch {
+	case n.Requests != nil && n.Requests.FailureRate != nil:
+		return "fails %s of requests"
+	case n.Requests != nil:
+		return fmt.Sprintf("answers %%s of requests slower than production's %v %% quantile", 100*n.Requests.Quantile)
+	case n.Exceptions != nil:
+		return "has exceptions in %s of requests"
+	case n.Dependencies != nil:
+		return "has %s of its operations fail at a dependency"
+	}
+	return n.name + " is %s"
+}
+
+// measure that a gate is about.
+func measure(n namedGate) evidence.Measure {
+	switch {
+	case n.Requests != nil && n.Requests.FailureRate != nil:
+		return evidence.RequestsFailed
+	case n.Requests != nil:
+		return evidence.Slow(n.name)
+	case n.Exceptions != nil:
+		return evidence.Exceptions
+	case n.Dependencies != nil:
+		return evidence.DependenciesFailed
+	default:
+		return evidence.Custom(n.name)
+	}
+}
