@@ -15,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/containers/azcontainerregistry"
 	"github.com/Azure/azure-sdk-for-go/sdk/monitor/query/azlogs"
 )
 
@@ -117,8 +118,9 @@ func (c Cloud) Configuration() cloud.Configuration {
 	return cloud.Configuration{
 		ActiveDirectoryAuthorityHost: c.Authority,
 		Services: map[cloud.ServiceName]cloud.ServiceConfiguration{
-			cloud.ResourceManager: {Endpoint: c.Management.Endpoint, Audience: c.Management.Audience},
-			azlogs.ServiceName:    {Endpoint: c.Logs.Endpoint, Audience: c.Logs.Audience},
+			cloud.ResourceManager:           {Endpoint: c.Management.Endpoint, Audience: c.Management.Audience},
+			azlogs.ServiceName:              {Endpoint: c.Logs.Endpoint, Audience: c.Logs.Audience},
+			azcontainerregistry.ServiceName: {Audience: c.RegistryAudience},
 		},
 	}
 }

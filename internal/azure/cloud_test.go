@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
+	"github.com/Azure/azure-sdk-for-go/sdk/containers/azcontainerregistry"
 	"github.com/Azure/azure-sdk-for-go/sdk/monitor/query/azlogs"
 
 	_ "github.com/Azure/azure-sdk-for-go/sdk/azcore/arm/runtime" // puts Azure Resource Manager into the SDK's clouds
@@ -25,7 +26,7 @@ func TestOurCloudsAreTheSDKs(t *testing.T) {
 		if got.ActiveDirectoryAuthorityHost+"/" != sdk.ActiveDirectoryAuthorityHost {
 			t.Errorf("%s: the authority is %s, the SDK's %s", name, got.ActiveDirectoryAuthorityHost, sdk.ActiveDirectoryAuthorityHost)
 		}
-		for _, service := range []cloud.ServiceName{cloud.ResourceManager, azlogs.ServiceName} {
+		for _, service := range []cloud.ServiceName{cloud.ResourceManager, azlogs.ServiceName, azcontainerregistry.ServiceName} {
 			if got.Services[service] != sdk.Services[service] {
 				t.Errorf("%s: %s is %+v, the SDK's %+v", name, service, got.Services[service], sdk.Services[service])
 			}

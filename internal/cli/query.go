@@ -11,10 +11,12 @@ import (
 	"github.com/slipway-cd/slipway/internal/config"
 	"github.com/slipway-cd/slipway/internal/target"
 	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
+	"github.com/slipway-cd/slipway/internal/telemetry/recorded"
+	"github.com/slipway-cd/slipway/kql/recording"
 )
 
 func (a *app) queryCommand() *cobra.Command {
-	var env, recording string
+	var env, directory string
 	cmd := &cobra.Command{
 		Use:   "query 'KQL'",
 		Short: "Ask telemetry in KQL: an environment's workspace, or a recording",
@@ -39,7 +41,7 @@ network. - reads the query from standard input.`,
 			if strings.TrimSpace(text) == "" {
 				return &usageError{err: errors.New("the query is empty")}
 			}
-			ask, err := a.querier(env, recording)
+			ask, err := a.querier(env, directory)
 			if err != nil {
 				return err
 			}
@@ -50,23 +52,30 @@ network. - reads the query from standard input.`,
 			return a.printAnswer(answer)
 		},
 	}
-	a.telemetryFlags(cmd, &env, &recording)
+	a.telemetryFlags(cmd, &env, &directory)
 	a.answerFlag(cmd)
 	return cmd
 }
 
 // telemetryFlags say where telemetry is read: one of both.
-func (a *app) telemetryFlags(cmd *cobra.Command, env, recording *string) {
+func (a *app) telemetryFlags(cmd *cobra.Command, env, directory *string) {
 	a.envFlag(cmd, env)
 	delete(cmd.Flags().Lookup("env").Annotations, cobra.BashCompOneRequiredFlag)
-	cmd.Flags().StringVar(recording, "recording", "", "directory of a recording, instead of an environment's workspace")
+	cmd.Flags().StringVar(directory, "recording", "", "directory of a recording, instead of an environment's workspace")
 	_ = cmd.MarkFlagDirname("recording")
 	cmd.MarkFlagsMutuallyExclusive("env", "recording")
 	cmd.MarkFlagsOneRequired("env", "recording")
 }
 
 // querier is what the flags name.
-func (a *app) querier(env, recording string) (loganalytics.Querier, error) {
+func (a *app) querier(env, directory string) (loganalytics.Querier, error) {
+	if directory != "" {
+		r, err := recording.Open(directory)
+		if err != nil {
+			return nil, &usageError{err: err}
+		}
+		return &recorded.Source{Database: r}, nil
+	}
 	cfg, _, err := config.Load(a.file, a.Getenv)
 	if err != nil {
 		return nil, err

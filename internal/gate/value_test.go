@@ -29,7 +29,9 @@ func TestAValueFailsOnlyAfterSoManyLooksInARow(t *testing.T) {
 }
 
 func TestAValueThatIsNotThereHolds(t *testing.T) {
-	g := NewValue("queue", func(context.Context, Candidate) (map[string]float64, error) { return map[string]float64{"blue": 1}, nil },
+	g := NewValue("queue", func(context.Context, Candidate) (map[string]float64, error) {
+		return map[string]float64{"blue": 1}, nil
+	},
 		ValueOptions{Max: 100, Looks: 1, Clock: clocktesting.NewFakePassiveClock(noon)})
 	v, err := g.Look(t.Context(), Candidate{Slot: "green"})
 	if err != nil || v.Outcome != Hold || v.Reason != "the query gave no value for the candidate (slot green)" {

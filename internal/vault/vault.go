@@ -129,7 +129,7 @@ func (v Value) Plain() (string, error) {
 		if v.Tags[Tag] != TagSecret {
 			marked = fmt.Sprintf("the content type %q", v.ContentType)
 		}
-		return "", fmt.Errorf("the variable %s is a secret (%s in %s), so it cannot stand where it would be seen: use it under secrets:", v.Name, marked, v.Source)
+		return "", fmt.Errorf("the variable %s is a secret (%s in %s), so it cannot stand where it would be seen: use it under \"secrets\"", v.Name, marked, v.Source)
 	}
 	text := v.Secret.Reveal()
 	switch {
@@ -138,7 +138,7 @@ func (v Value) Plain() (string, error) {
 	case strings.Contains(text, "${"):
 		return "", fmt.Errorf("the variable %s holds a ${reference} in %s, but values are taken as they are: set it to what the reference stands for", v.Name, v.Source)
 	case !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl):
-		return "", fmt.Errorf("the variable %s holds several lines or control characters in %s, so it cannot be a configuration value: use it under secrets:", v.Name, v.Source)
+		return "", fmt.Errorf("the variable %s holds several lines or control characters in %s, so it cannot be a configuration value: use it under \"secrets\"", v.Name, v.Source)
 	}
 	return text, nil
 }

@@ -48,7 +48,7 @@ func TestASecretMustNotStandWhereItWouldBeSeen(t *testing.T) {
 		{Value{Secret: secret.New("calculator")}, "calculator", ""},
 		{Value{Secret: secret.New("calculator"), ContentType: "text/plain"}, "calculator", ""},
 		{Value{Secret: secret.New("swordfish"), ContentType: "text/plain; password"}, "", `the content type "text/plain; password"`},
-		{Value{Secret: secret.New("swordfish"), ContentType: "application/x-pkcs12"}, "", "secrets:"},
+		{Value{Secret: secret.New("swordfish"), ContentType: "application/x-pkcs12"}, "", `under "secrets"`},
 		{Value{Secret: secret.New("swordfish"), Tags: tag(TagSecret)}, "", "the tag slipway=secret"},
 		{Value{Secret: secret.New("the key is under the mat"), ContentType: "key", Tags: tag(TagPlain)}, "the key is under the mat", ""},
 		{Value{Secret: secret.New("${vault:v}")}, "", "refers to itself"},

@@ -11,6 +11,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/evidence"
 	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
 	"github.com/slipway-cd/slipway/internal/telemetry/recorded"
+	"github.com/slipway-cd/slipway/kql"
 	"github.com/slipway-cd/slipway/kql/apptables"
 	"github.com/slipway-cd/slipway/kql/column"
 )
@@ -37,7 +38,7 @@ func newInsights(t *testing.T) *insights {
 func (in *insights) add(table string, at time.Time, delay time.Duration, slot string, r row) {
 	n := len(in.tables[table])
 	full := row{
-		"TimeGenerated": at, apptables.IngestedAt: at.Add(delay), "Id": fmt.Sprint("id", n), "OperationId": fmt.Sprint("op", table, n),
+		"TimeGenerated": at, kql.IngestedAt: at.Add(delay), "Id": fmt.Sprint("id", n), "OperationId": fmt.Sprint("op", table, n),
 		"AppRoleName": "shop.web", "AppRoleInstance": slot + "-1", "ItemCount": 1, "Properties": `{"slot":"` + slot + `"}`,
 		"Success": true, "Url": "http://shop/cart", "DurationMs": 20.0,
 	}
@@ -53,11 +54,11 @@ func (in *insights) Table(name string) (*column.Table, bool) {
 	if !ok {
 		return nil, false
 	}
-	fields := append(columns, column.Field{Name: apptables.IngestedAt, Type: column.DateTime})
+	fields := append(columns, column.Field{Name: kql.IngestedAt, Type: column.DateTime})
 	a := column.NewAppender(name, fields)
 	err := a.Append(func(b *column.Batch) error {
 		for _, r := range in.tables[name] {
-			if arrived, ok := r[apptables.IngestedAt].(time.Time); ok && arrived.After(in.now) {
+			if arrived, ok := r[kql.IngestedAt].(time.Time); ok && arrived.After(in.now) {
 				continue
 			}
 			for i, f := range fields {
