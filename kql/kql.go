@@ -1,7 +1,7 @@
 // Package kql answers queries in the Kusto Query Language over tables in memory.
 //
 // [Compile] checks a query against a schema and gives its result columns; [Query.Run] computes the answer over a [Database]. What the
-// package does not know is an error that names it, never a wrong answer. docs: what is covered is in the README beside this file.
+// package does not know is an error that names it, never a wrong answer. The README beside this file says what is covered.
 package kql
 
 import (
@@ -106,7 +106,7 @@ func (q *Query) Run(ctx context.Context, db Database, o RunOptions) (*column.Tab
 			return nil, run.Stats(), syntax.WithLine(err, q.text)
 		}
 	}
-	t, err := run.Execute(plan, "")
+	t, err := run.Execute(plan)
 	return t, run.Stats(), syntax.WithLine(err, q.text)
 }
 

@@ -60,6 +60,9 @@ func TestABoundEndsAQueryWithALimitError(t *testing.T) {
 		{"memory of percentiles", "range x from 1 to 1000000000 step 1 | summarize percentile(x, 50)", "more than 16 MiB", kql.RunOptions{MaxBytes: 16 << 20}},
 		{"memory of distinct values", "range x from 1 to 1000000000 step 1 | summarize dcount(x)", "more than 16 MiB", kql.RunOptions{MaxBytes: 16 << 20}},
 		{"memory of a series", "range x from 1 to 2000 step 1 | make-series count() on x from 0 to 1000000 step 1 by x", "more than 16 MiB", kql.RunOptions{MaxBytes: 16 << 20}},
+		{"arrays that multiply", "print x = dynamic([1,2])" + strings.Repeat(" | extend x = array_concat(x,x,x,x,x,x,x,x,x,x)", 12), "larger than it may keep", kql.RunOptions{MaxBytes: 16 << 20}},
+		{"arrays that share their parts", "print x = dynamic([1,2])" + strings.Repeat(" | extend x = pack_array(x,x,x,x,x,x,x,x,x,x)", 12) + " | project tostring(x)", "larger than it may keep", kql.RunOptions{MaxBytes: 16 << 20}},
+		{"constants that multiply", multiply(12), "larger than it may keep", kql.RunOptions{MaxBytes: 16 << 20}},
 		{"time of a join", "let T = range x from 1 to 200000 step 1 | extend k = 1; T | join kind=inner T on k | count", "took longer", kql.RunOptions{Timeout: 50 * time.Millisecond}},
 		{"time of a range", "range x from 1 to 1000000000000 step 1 | count", "took longer", kql.RunOptions{Timeout: 50 * time.Millisecond}},
 		{"time of an expansion", "range x from 1 to 1000000 step 1 | extend a = range(1, 1000, 1) | mv-expand a | count", "took longer", kql.RunOptions{Timeout: 50 * time.Millisecond}},
@@ -72,6 +75,16 @@ func TestABoundEndsAQueryWithALimitError(t *testing.T) {
 			}
 		})
 	}
+}
+
+// multiply is n constants, each ten times as long as the one before.
+func multiply(n int) string {
+	q := "let x0 = dynamic([1,2]);"
+	for i := 1; i <= n; i++ {
+		x := fmt.Sprintf("x%d,", i-1)
+		q += fmt.Sprintf(" let x%d = array_concat(%s);", i, strings.TrimSuffix(strings.Repeat(x, 10), ","))
+	}
+	return q + fmt.Sprintf(" print x%d", n)
 }
 
 func TestAQueryEndsWithItsContext(t *testing.T) {
@@ -113,45 +126,48 @@ func TestAQuerySeesATableAtOneInstant(t *testing.T) {
 	a := column.NewAppender("T", []column.Field{{Name: "n", Type: column.Long}, {Name: "s", Type: column.String}, {Name: "d", Type: column.Dynamic}})
 	db := tables{"T": a}
 	q := compile(t, db, `union (T | summarize c = count(), x = sum(n), y = dcount(s)), (T | summarize c = count(), x = sum(n), y = dcount(tostring(d.k))) | distinct c, x`)
-	done := make(chan struct{})
 	var writer sync.WaitGroup
+	done := make(chan struct{})
 	writer.Go(func() {
-		for i := 0; ; i++ {
-			select {
-			case <-done:
-				return
-			default:
-			}
-			err := a.Append(func(b *column.Batch) error {
-				for k := range 10 {
-					b.Column(0).AppendInt(int64(k))
-					b.Column(1).AppendString(fmt.Sprint("s", i*10+k))
-					if err := b.Column(2).AppendJSON(fmt.Sprintf(`{"k":"%d"}`, i%7000)); err != nil {
-						return err
-					}
-					if err := b.EndRow(); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			if err != nil {
+		defer close(done)
+		for i := range 2000 {
+			if err := a.Append(func(b *column.Batch) error { return tenRows(b, i) }); err != nil {
 				t.Error(err)
 				return
 			}
 		}
 	})
-	for range 200 {
+	for finished := false; !finished; {
+		select {
+		case <-done:
+			finished = true // one more look
+		default:
+		}
 		got, _, err := q.Run(t.Context(), db, kql.RunOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Rows != 1 || got.Vectors[0].Int(0)%10 != 0 || got.Vectors[1].Int(0) != got.Vectors[0].Int(0)/10*45 {
+		n := got.Vectors[0].Int(0)
+		if got.Rows != 1 || n%10 != 0 || got.Vectors[1].Int(0) != n/10*45 || finished && n != 20_000 {
 			t.Fatalf("a torn answer: %s", dump(plainRows(t, got)))
 		}
 	}
-	close(done)
 	writer.Wait()
+}
+
+// tenRows appends rows whose numbers are 0 to 9, and texts that are few at first and then many.
+func tenRows(b *column.Batch, batch int) error {
+	for k := range 10 {
+		b.Column(0).AppendInt(int64(k))
+		b.Column(1).AppendString(fmt.Sprint("s", batch*10+k))
+		if err := b.Column(2).AppendJSON(fmt.Sprintf(`{"k":"%d"}`, batch%700)); err != nil {
+			return err
+		}
+		if err := b.EndRow(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // TestAQueryRunsManyTimesAtOnce also gives the race detector something to see.

@@ -34,16 +34,13 @@ type Cell struct {
 
 // arm is one arm's counts of a batch, over its pods.
 type arm struct {
-	raw      seqtest.Counts // records
-	weighted seqtest.Counts // what they stand for
-	squares  float64        // of the events' weights
-	pods     []seqtest.PodCounts
-	// unequal says that events and trials have different mean weights: they were sampled differently.
-	unequal bool
+	Totals
+	squares float64 // of the events' weights
+	pods    []seqtest.PodCounts
 }
 
-func newArm(cells []Cell) (arm, error) {
-	var a arm
+func newArm(cells []Cell, kind Kind) (arm, error) {
+	a := arm{pods: make([]seqtest.PodCounts, 0, len(cells))}
 	for _, c := range cells {
 		raw := seqtest.Counts{Trials: c.Trials, Events: c.Events}
 		weighted := seqtest.Counts{Trials: c.WeightedTrials, Events: c.WeightedEvents}
@@ -59,7 +56,14 @@ func newArm(cells []Cell) (arm, error) {
 			return arm{}, fmt.Errorf("pod %q: %v events in %v trials stand for %v in %v: both are none or neither is",
 				c.Pod, raw.Events, raw.Trials, weighted.Events, weighted.Trials)
 		}
-		a.raw, a.weighted = a.raw.Plus(raw), a.weighted.Plus(weighted)
+		if kind == Share && (raw.Events > raw.Trials || weighted.Events > weighted.Trials) {
+			return arm{}, fmt.Errorf("pod %q: %v events in %v trials, more than one a trial: a gate on that is a %s", c.Pod, raw.Events, raw.Trials, Rate)
+		}
+		t := Totals{Raw: raw, Weighted: weighted}
+		if raw.Trials > 0 {
+			t.Alike = raw.Events * (weighted.Trials / raw.Trials)
+		}
+		a.Totals = a.plus(t)
 		squares := c.EventSquares
 		if squares == 0 && raw.Events > 0 {
 			squares = weighted.Events / raw.Events * weighted.Events

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/slipway-cd/slipway/internal/seqtest"
@@ -32,8 +33,8 @@ type Gate struct {
 	Weight float64 `json:"weight,omitempty"`
 
 	// Fail is how much worse the candidate may be before that counts against it; nil: not at all. Pass is how much worse it
-	// must not be to pass; it is no less than Fail. Without Pass the gate can only fail. For a Rate only. With Relative 0 both are objectives that production's
-	// rate has no part in, and production need not have traffic.
+	// must surely not be to pass, no less than Fail; nil: the gate has no say in a pass. For a Rate only. With Relative 0 both are
+	// objectives that production has no part in; it need not have traffic then.
 	Fail *seqtest.Tolerance `json:"fail,omitempty"`
 	Pass *seqtest.Tolerance `json:"pass,omitempty"`
 
@@ -110,15 +111,19 @@ func (c Config) Validate() error {
 	if len(c.Gates) == 0 {
 		bad("there are no gates to judge by; give at least one")
 	}
-	seen := map[string]bool{}
+	seen, passes := map[string]bool{}, false
 	for _, g := range c.Gates {
 		if seen[g.Name] {
 			bad("two gates are named %q; give each its own name", g.Name)
 		}
 		seen[g.Name] = true
+		passes = passes || g.Pass != nil || g.PassMeasure != ""
 		if err := g.validate(); err != nil {
 			errs = append(errs, fmt.Errorf("gate %q: %w", g.Name, err))
 		}
+	}
+	if len(c.Gates) > 0 && !passes {
+		bad("no gate says how much worse the candidate must not be to pass; give at least one a tolerance for passing")
 	}
 	return errors.Join(errs...)
 }
@@ -133,6 +138,8 @@ func (g Gate) validate() error {
 		return fmt.Errorf("its weight is %v; give 0 or more", g.Weight)
 	case g.Kind == Rate && (g.FailMeasure != "" || g.PassMeasure != ""):
 		return errors.New("a rate's tolerance is a number; other measures for fail or pass belong to a share")
+	case g.Phrase != "" && strings.Count(g.Phrase, "%s") != 1:
+		return fmt.Errorf("its phrase is %q; it needs one %%s, for the rate", g.Phrase)
 	case g.Kind == Share && (g.Fail != nil || g.Pass != nil):
 		return errors.New("a share's tolerance is another measure of the candidate; numbers for fail or pass belong to a rate")
 	case g.Kind == Share && !(g.Expected > 0 && g.Expected < 1):

@@ -16,6 +16,8 @@ type gate struct {
 	strictly  seqtest.Plan // for Strict and Failing
 	passingly seqtest.Plan
 	passCap   float64
+
+	strict, failing, passing float64 // logarithms of the evidence; passing is +Inf for a gate that has no say
 }
 
 // recentFor is over how many seconds production's counts fade to a third.
@@ -23,7 +25,7 @@ const recentFor = 600
 
 // passSlack is how much evidence for a pass is kept beyond what it takes, as a logarithm. With less, a good candidate would pass
 // on and off; with more, a pass would outlast the candidate's being good.
-const passSlack = 4
+const passSlack = 2
 
 func newGate(g Gate, cfg Config, s *GateState) *gate {
 	worse := seqtest.Worse(1.15, 2.2, 40, 16)
@@ -32,8 +34,8 @@ func newGate(g Gate, cfg Config, s *GateState) *gate {
 	}
 	return &gate{
 		Gate: g, GateState: s, unlearned: cfg.UnlearnedWidth,
-		strictly:  seqtest.Plan{Mixture: worse, Nulls: seqtest.BiasRatios(), Stakes: seqtest.Stakes{First: cfg.AtOnce, Half: lateHalf}},
-		passingly: seqtest.Plan{Mixture: seqtest.Better(0.02, 0.93, 14), Stakes: seqtest.Stakes{First: 1}},
+		strictly:  seqtest.Plan{Mixture: worse, Nulls: seqtest.BiasRatios(worse), Stakes: seqtest.Stakes{First: cfg.AtOnce, Half: lateHalf}},
+		passingly: seqtest.Plan{Mixture: seqtest.Better(0.02, 0.5, 0.93, 14), Stakes: seqtest.Stakes{First: 1}},
 		passCap:   -math.Log(cfg.Beta) + passSlack,
 	}
 }
@@ -57,44 +59,95 @@ func (g *gate) checkState() error {
 // span is a batch's time, in seconds: on the clock, since the candidate's first traffic, and how long.
 type span struct{ at, since, length float64 }
 
-// observe uses only what was known before the batch to weigh it, and then learns from it.
-func (g *gate) observe(t span, candidate, failing, passing, production arm) {
-	if candidate.raw.Trials > 0 {
-		g.Candidate.add(candidate)
-		g.Production.add(production)
-		g.CandidatePods, g.ProductionPods = candidate.effectivePods(), production.effectivePods()
-		g.CandidateFactor = g.factor(t, candidate)
-		g.ProductionFactor = g.factor(t, production)
-		s := g.counts(production, g.Production).Over(g.ProductionFactor)
-		c := g.counts(candidate, g.Candidate).Over(g.CandidateFactor)
-		nulls := seqtest.BiasWeights(g.strictly.Nulls, g.width())
-		strict := g.strictly.Batch(g.evidence(seqtest.Tolerance{Relative: 1}), c, s)
-		g.Strict.Observe(g.strictly, t.since, nil, strict)
-		tolerant := strict
-		if g.tolerates() {
-			f := g.counts(failing, g.Candidate).Over(g.CandidateFactor)
-			tolerant = g.strictly.Batch(g.evidence(g.failTolerance()), f, s)
+// arms are what a batch says to a gate: the candidate as it counts for the strict evidence, for failing and for passing.
+type arms struct{ candidate, failing, passing, production arm }
+
+func (g *gate) arms(b Batch) (arms, error) {
+	var a arms
+	var errs [4]error
+	m := b.Measures[g.Measure]
+	a.candidate, errs[0] = newArm(m.Candidate, g.Kind)
+	a.production, errs[1] = newArm(m.Production, g.Kind)
+	a.failing, a.passing = a.candidate, a.candidate
+	for _, other := range []struct {
+		measure string
+		arm     *arm
+		err     *error
+	}{{g.FailMeasure, &a.failing, &errs[2]}, {g.PassMeasure, &a.passing, &errs[3]}} {
+		if other.measure == "" {
+			continue
 		}
-		g.Tolerant.Observe(g.strictly, t.since, nulls, tolerant)
-		if g.passes() {
-			var tolerance seqtest.Tolerance
-			if g.Pass != nil {
-				tolerance = *g.Pass
-			}
-			p := g.counts(passing, g.Candidate).Over(g.CandidateFactor)
-			g.Passing.Observe(g.passingly, t.since, nil, g.passingly.Batch(g.evidence(tolerance), p, s))
-			g.Passing.Cap(g.passCap)
+		if *other.arm, *other.err = newArm(b.Measures[other.measure].Candidate, g.Kind); *other.err != nil {
+			continue
+		}
+		if want, got := a.candidate.Raw.Trials, other.arm.Raw.Trials; want != got {
+			*other.err = fmt.Errorf("measure %q has %v trials of the candidate, %q has %v: both must count the same requests", g.Measure, want, other.measure, got)
 		}
 	}
-	g.Dispersion.Observe(t.at, g.Kind == Share, production.pods)
-	fade := math.Exp(-t.length / recentFor)
-	g.Recent.Trials = g.Recent.Trials*fade + production.raw.Trials
-	g.Recent.Events = g.Recent.Events*fade + production.raw.Events
+	return a, errors.Join(errs[:]...)
 }
 
-// tolerates says whether the candidate may be worse without failing.
+// observe uses only what was known before the batch to weigh it, and then learns from it.
+func (g *gate) observe(t span, a arms) {
+	if a.candidate.Raw.Trials > 0 {
+		g.weigh(t, a)
+	}
+	g.Dispersion.Observe(t.at, g.Kind == Share, a.production.pods)
+	fade := math.Exp(-t.length / recentFor)
+	g.Recent.Trials = g.Recent.Trials*fade + a.production.Raw.Trials
+	g.Recent.Events = g.Recent.Events*fade + a.production.Raw.Events
+}
+
+func (g *gate) weigh(t span, a arms) {
+	g.CandidatePods, g.ProductionPods = a.candidate.effectivePods(), a.production.effectivePods()
+	g.Width = g.width()
+	g.Candidate, g.Production = g.Candidate.plus(a.candidate.Totals), g.Production.plus(a.production.Totals)
+	g.CandidateFactor, g.ProductionFactor = g.factor(t, a.candidate), g.factor(t, a.production)
+	s := g.counts(a.production).Over(g.ProductionFactor)
+	candidate := func(a arm) seqtest.Counts { return g.counts(a).Over(g.CandidateFactor) }
+
+	none := seqtest.Tolerance{Relative: 1}
+	if g.objective() {
+		none = g.failTolerance()
+	}
+	strict := g.strictly.Batch(g.evidence(none), candidate(a.candidate), s)
+	g.Strict.Observe(g.strictly, t.since, nil, strict)
+	tolerant := strict
+	if g.tolerates() {
+		tolerant = g.strictly.Batch(g.evidence(g.failTolerance()), candidate(a.failing), s)
+	}
+	g.Tolerant.Observe(g.strictly, t.since, g.nulls(), tolerant)
+	if g.passes() {
+		var tolerance seqtest.Tolerance
+		if g.Pass != nil {
+			tolerance = *g.Pass
+		}
+		g.Passing.Observe(g.passingly, t.since, nil, g.passingly.Batch(g.evidence(tolerance), candidate(a.passing), s))
+		g.Passing.Cap(g.passCap)
+	}
+	g.sum()
+}
+
+// sum keeps the evidence at hand, which takes time to work out.
+func (g *gate) sum() {
+	g.strict, g.failing, g.passing = g.Strict.LogE(nil), g.Tolerant.LogE(g.nulls()), math.Inf(1)
+	if g.passes() {
+		g.passing = g.Passing.LogE(nil)
+	}
+}
+
+// objective says that production has no part in the question.
+func (g *gate) objective() bool { return g.Kind == Rate && g.failTolerance().Relative == 0 }
+
+// noBaseline says that the gate needs production to compare with, and had none.
+func (g *gate) noBaseline() bool { return g.Production.Raw.Trials == 0 && !g.objective() }
+
+// tolerates says whether the candidate may be worse than production without failing.
 func (g *gate) tolerates() bool {
-	return g.failTolerance() != seqtest.Tolerance{Relative: 1} || g.FailMeasure != "" && g.FailMeasure != g.Measure
+	if g.Kind == Share {
+		return g.FailMeasure != "" && g.FailMeasure != g.Measure
+	}
+	return !g.objective() && g.failTolerance() != seqtest.Tolerance{Relative: 1}
 }
 
 // passes says whether the gate has a say in a pass.
@@ -119,49 +172,47 @@ func (g *gate) factor(t span, a arm) float64 {
 	if pods == 0 {
 		return 1
 	}
-	perSecond := g.guess() * a.raw.Trials / pods / t.length
+	perSecond := g.guess() * a.Raw.Trials / pods / t.length
 	if g.Kind == Share {
 		perSecond /= 1 - g.guess()
 	}
 	return g.Dispersion.Factor(perSecond)
 }
 
-// counts are the arm's independent records. Where events and all trials are sampled differently, the trials are those that the
-// events were sampled from; where weights differ among events, both are scaled to Kish's size.
-func (g *gate) counts(a arm, so Totals) seqtest.Counts {
-	c := a.raw
-	if so.Raw.Events > 0 && a.raw.Trials > 0 {
-		c.Trials = a.weighted.Trials * so.Raw.Events / so.Weighted.Events
-	}
-	if n := seqtest.EffectiveSize(a.weighted.Events, a.squares); a.raw.Events > 0 && n < a.raw.Events {
-		c = c.Over(a.raw.Events / n)
+// counts are the arm's independent records. Where events are kept but other trials sampled, the trials are those that the
+// events came from; where weights differ among events, both are scaled to Kish's size.
+func (g *gate) counts(a arm) seqtest.Counts {
+	c := a.Raw
+	c.Trials *= g.uneven()
+	if n := seqtest.EffectiveSize(a.Weighted.Events, a.squares); a.Raw.Events > 0 && n < a.Raw.Events {
+		c = c.Over(a.Raw.Events / n)
 	}
 	return c
 }
 
-func (t *Totals) add(a arm) {
-	t.Raw = t.Raw.Plus(a.raw)
-	t.Weighted = t.Weighted.Plus(a.weighted)
+// uneven is [Totals.uneven] of both arms together: services sample by one policy, and an arm without events yet says nothing of
+// it.
+func (g *gate) uneven() float64 {
+	if g.Kind == Share {
+		return 1
+	}
+	return g.Candidate.plus(g.Production).uneven()
 }
+
+// nulls are what pods that differ lastingly allow for.
+func (g *gate) nulls() []float64 { return seqtest.BiasWeights(g.strictly.Nulls, g.Width) }
 
 // width is how much pods that differ lastingly may set the arms apart.
 func (g *gate) width() float64 {
+	if g.objective() {
+		return 0
+	}
 	if !g.Dispersion.Learned() {
 		return g.unlearned
 	}
-	return g.Dispersion.Width(g.CandidatePods, g.ProductionPods)
-}
-
-func (g *gate) strict() float64 { return g.Strict.LogE(nil) }
-
-// passing is +Inf for a gate that has no say.
-func (g *gate) passing() float64 {
-	if !g.passes() {
-		return math.Inf(1)
+	w := g.Dispersion.Width(g.CandidatePods, g.ProductionPods)
+	if g.Kind == Share {
+		w /= 1 - g.guess() // a ratio of odds
 	}
-	return g.Passing.LogE(nil)
-}
-
-func (g *gate) failing() float64 {
-	return g.Tolerant.LogE(seqtest.BiasWeights(g.strictly.Nulls, g.width()))
+	return w
 }

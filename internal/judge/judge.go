@@ -11,7 +11,6 @@
 package judge
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -66,6 +65,7 @@ func Restore(cfg Config, s State) (*Judge, error) {
 		if err := g.checkState(); err != nil {
 			return nil, fmt.Errorf("the judge's state: gate %q: %w", g.Name, err)
 		}
+		g.sum()
 	}
 	return j, nil
 }
@@ -76,25 +76,14 @@ func (j *Judge) Observe(b Batch) error {
 	if !b.To.After(b.From) {
 		return fmt.Errorf("a batch from %s to %s: it must end after it begins", b.From.Format(time.RFC3339Nano), b.To.Format(time.RFC3339Nano))
 	}
-	type seen struct{ candidate, failing, passing, production arm }
-	arms := make([]seen, len(j.gates))
+	arms := make([]arms, len(j.gates))
 	traffic := false
 	for i, g := range j.gates {
-		var errs [4]error
-		m := b.Measures[g.Measure]
-		arms[i].candidate, errs[0] = newArm(m.Candidate)
-		arms[i].production, errs[1] = newArm(m.Production)
-		arms[i].failing, arms[i].passing = arms[i].candidate, arms[i].candidate
-		if g.FailMeasure != "" {
-			arms[i].failing, errs[2] = newArm(b.Measures[g.FailMeasure].Candidate)
-		}
-		if g.PassMeasure != "" {
-			arms[i].passing, errs[3] = newArm(b.Measures[g.PassMeasure].Candidate)
-		}
-		if err := errors.Join(errs[:]...); err != nil {
+		var err error
+		if arms[i], err = g.arms(b); err != nil {
 			return fmt.Errorf("gate %q, batch from %s: %w", g.Name, b.From.Format(time.RFC3339), err)
 		}
-		traffic = traffic || arms[i].candidate.raw.Trials > 0
+		traffic = traffic || arms[i].candidate.Raw.Trials > 0
 	}
 	if traffic && j.state.Start.IsZero() {
 		j.state.Start = b.From
@@ -106,9 +95,9 @@ func (j *Judge) Observe(b Batch) error {
 	if !j.state.Start.IsZero() {
 		since = max(0, b.From.Sub(j.state.Start).Seconds())
 	}
+	t := span{at: seconds(b.From), since: since, length: b.To.Sub(b.From).Seconds()}
 	for i, g := range j.gates {
-		a := arms[i]
-		g.observe(span{at: seconds(b.From), since: since, length: b.To.Sub(b.From).Seconds()}, a.candidate, a.failing, a.passing, a.production)
+		g.observe(t, arms[i])
 	}
 	if j.state.Failed.IsZero() && j.failing() >= j.alpha {
 		j.state.Failed = j.state.Until
@@ -122,8 +111,8 @@ func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 func (j *Judge) State() State { return j.state.clone() }
 
 // failing is the logarithm of the release's evidence against the candidate, strict the same without any allowance.
-func (j *Judge) failing() float64 { return j.average((*gate).failing) }
-func (j *Judge) strict() float64  { return j.average((*gate).strict) }
+func (j *Judge) failing() float64 { return j.average(func(g *gate) float64 { return g.failing }) }
+func (j *Judge) strict() float64  { return j.average(func(g *gate) float64 { return g.strict }) }
 
 func (j *Judge) average(of func(*gate) float64) float64 {
 	logs := make([]float64, len(j.gates))

@@ -38,12 +38,34 @@ type GateState struct {
 	// CandidateFactor and ProductionFactor are what the latest batch was divided by.
 	CandidateFactor  float64 `json:"candidateFactor"`
 	ProductionFactor float64 `json:"productionFactor"`
+	// Width is how much pods that differ lastingly were last taken to set the arms apart (see [seqtest.Dispersion.Width]).
+	Width float64 `json:"width"`
 }
 
-// Totals are one arm's counts while the candidate had traffic.
+// Totals are one arm's counts.
 type Totals struct {
 	Raw      seqtest.Counts `json:"raw"`      // records
 	Weighted seqtest.Counts `json:"weighted"` // what they stand for
+	// Alike is what the events would stand for, were they sampled as all trials are. Much more than they do stand for means that
+	// events are kept where other trials are sampled.
+	Alike float64 `json:"alike"`
+}
+
+func (t Totals) plus(u Totals) Totals {
+	return Totals{Raw: t.Raw.Plus(u.Raw), Weighted: t.Weighted.Plus(u.Weighted), Alike: t.Alike + u.Alike}
+}
+
+// uneven is how many times as many trials there were for an event that is recorded than the records have; 1 if events and
+// trials seem to be sampled alike.
+func (t Totals) uneven() float64 {
+	const clearly = 1.5
+	if t.Weighted.Events == 0 {
+		return 1
+	}
+	if f := t.Alike / t.Weighted.Events; f > clearly || f < 1/clearly {
+		return f
+	}
+	return 1
 }
 
 func (s State) clone() State {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -77,6 +78,7 @@ var values = []string{
 	"tab\tand \x01 control",
 	"\\\\\\\\\"\"\"\"",
 	"aaaaaaaa",
+	"raw \xff\xfe bytes",
 	"trailing newline\n",
 	"100%sure%41",
 	"c3RpbGwgYmFzZTY0Pz4/Pg==",
@@ -119,7 +121,7 @@ func TestASecretIsFoundAcrossWrites(t *testing.T) {
 		for form, text := range forms(strings.TrimSpace(v)) {
 			in := []byte("1234" + text + "12345 " + text + text + " end 1234")
 			whole := m.String(string(in))
-			for size := 1; size < len(in); size++ {
+			for size := 1; size < min(len(in), 20); size++ {
 				var out bytes.Buffer
 				w := m.Writer(&out)
 				for at := 0; at < len(in); at += size {
@@ -199,6 +201,25 @@ func TestASecretLearntLaterIsMaskedFromThenOn(t *testing.T) {
 	fmt.Fprintln(w, "swordfish")
 	if out.String() != "swordfish\n***\n" {
 		t.Errorf("got %q", out.String())
+	}
+}
+
+func TestManyWritersAndNewSecretsAtOnce(t *testing.T) {
+	m := knowing("swordfish")
+	var out bytes.Buffer
+	w := m.Writer(&out)
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for j := range 50 {
+				m.Add(New(fmt.Sprintf("secret-%d-%d", i, j)))
+				fmt.Fprintf(w, "a swordfish and secret-%d-%d\n", i, j)
+			}
+		})
+	}
+	group.Wait()
+	if got, want := out.String(), strings.Repeat("a *** and ***\n", 8*50); got != want {
+		t.Errorf("%d bytes, want %d: %.200q", len(got), len(want), got)
 	}
 }
 

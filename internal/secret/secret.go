@@ -61,11 +61,5 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(Redacted) }
 // MarshalText fails with [ErrMarshal]; JSON, YAML and XML use it.
 func (Secret) MarshalText() ([]byte, error) { return nil, ErrMarshal }
 
-// MarshalJSON fails with [ErrMarshal].
-func (Secret) MarshalJSON() ([]byte, error) { return nil, ErrMarshal }
-
-// MarshalYAML fails with [ErrMarshal].
-func (Secret) MarshalYAML() (any, error) { return nil, ErrMarshal }
-
 // MarshalBinary fails with [ErrMarshal]; gob uses it.
 func (Secret) MarshalBinary() ([]byte, error) { return nil, ErrMarshal }

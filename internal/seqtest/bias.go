@@ -2,16 +2,25 @@ package seqtest
 
 import "math"
 
-// BiasRatios are the ratios, from +2 % to +80 %, by which a good candidate's pods may happen to be worse than production's.
+// BiasRatios are ratios by which a good candidate's pods may happen to be worse than production's: some close to 1, then the
+// mixture's own up to 3.5 and one between each two, so that no alternative fits what pods do better than the null can.
 //
 // With weights on them ([BiasWeights]) the null hypothesis is that the candidate is as good as production but its pods are not
 // quite the same: the ratio of the arms is drawn from a lognormal distribution, whose width was learned from how
 // production's own pods differ, and stays. Evidence beyond it is the Bayes factor against that. For [Rates] with Absolute 0 it
 // is exact, given the width: numerator and denominator are likelihoods of the same conditional experiment. With Absolute it
-// errs to the safe side; for [Shares] it is exact when the guess is. Where pods do not differ the width is 0 and it costs
-// nothing.
-func BiasRatios() []float64 {
-	return []float64{1.02, 1.04, 1.07, 1.1, 1.14, 1.19, 1.25, 1.33, 1.44, 1.6, 1.8}
+// errs to the safe side. For [Shares], odds of an event taking the place of rates, it errs to the safe side in all cases that the
+// tests enumerate. Where pods do not differ the width is 0 and it costs nothing.
+func BiasRatios(m Mixture) []float64 {
+	const most = 3.5
+	ratios := []float64{1.02, 1.05}
+	for _, r := range m.Ratios {
+		if r > most {
+			break
+		}
+		ratios = append(ratios, math.Sqrt(r*ratios[len(ratios)-1]), r)
+	}
+	return ratios
 }
 
 // BiasWeights spreads a lognormal distribution of this standard deviation over ratio 1 and the given ratios, which rise from

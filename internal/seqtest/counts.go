@@ -1,9 +1,6 @@
 package seqtest
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // Counts are what one arm did in one closed batch: raw records, not weighted ones. They need not be whole numbers, because a
 // correction for dependence divides them.
@@ -30,11 +27,14 @@ func (c Counts) Rate() float64 {
 	return c.Events / c.Trials
 }
 
-// Check refuses counts that cannot be: negative, infinite, not a number, or events without trials.
+// MaxCount is the largest count; beyond it floats would lose whole events.
+const MaxCount = 1e15
+
+// Check refuses counts that cannot be: negative, above [MaxCount], not a number, or events without trials.
 func (c Counts) Check() error {
 	for _, x := range [...]float64{c.Trials, c.Events} {
-		if math.IsNaN(x) || math.IsInf(x, 0) || x < 0 {
-			return fmt.Errorf("%v events in %v trials: counts are finite and not negative", c.Events, c.Trials)
+		if !(x >= 0 && x <= MaxCount) {
+			return fmt.Errorf("%v events in %v trials: counts are from 0 to %g", c.Events, c.Trials, MaxCount)
 		}
 	}
 	if c.Trials == 0 && c.Events > 0 {

@@ -1,7 +1,7 @@
 package seqtest
 
 import (
-	"cmp"
+	"maps"
 	"math"
 	"slices"
 )
@@ -16,13 +16,18 @@ type PodCounts struct {
 var BlockLengths = [...]float64{60, 180, 360}
 
 // Dispersion learns, from production, how much more the pods of one version differ than chance alone would have them. What all
-// pods share, such as an incident, cancels: a pod is compared with the others in the same span.
+// pods share, such as an incident, cancels: a pod is compared with the others in the same minutes.
 //
 // It is plain data, which survives a round trip through JSON exactly. The zero value has seen nothing.
 type Dispersion struct {
+	// Blocks are the current spans of each of [BlockLengths] and what the closed ones said.
 	Blocks [len(BlockLengths)]block `json:"blocks"`
-	// Pods holds, for each pod, what it did and what it would have done as one of many, all time.
+	// Pods holds, for each pod, what it did and what it would have done as one of many, in all closed spans.
 	Pods map[string]observed `json:"pods,omitempty"`
+	// Lasting is the relative variance between pods that lasts, 0 if there is none beyond doubt; Freedom are the degrees of freedom
+	// that it was learned from. Both are as of the last closed span.
+	Lasting float64 `json:"lasting"`
+	Freedom float64 `json:"freedom"`
 }
 
 // observed events beside those expected, and the variance that chance gives them.
@@ -32,7 +37,7 @@ type observed struct {
 	Variance float64 `json:"variance"`
 }
 
-// block is one length: the current span, and what the closed ones said.
+// block is one length: the current span, and the sum of what the closed ones said.
 type block struct {
 	Start float64           `json:"start"`
 	Pods  map[string]Counts `json:"pods,omitempty"`
@@ -54,27 +59,72 @@ const MaxPods = 100
 // Observe takes one arm's batch that begins at the time from, in seconds. A batch of an earlier span, which came late, counts
 // with the current one. bernoulli says that there is at most one event a trial (see [Shares]); otherwise events are Poisson.
 func (d *Dispersion) Observe(from float64, bernoulli bool, pods []PodCounts) {
-	var all Counts
-	for _, p := range pods {
-		all = all.Plus(p.Counts)
+	if first := &d.Blocks[0]; first.over(BlockLengths[0], from) {
+		if len(first.Pods) > 0 {
+			d.close(first.Start, bernoulli)
+		}
+		first.begin(BlockLengths[0], from)
 	}
-	if all.Trials <= 0 {
-		return
+	for _, p := range pods {
+		if p.Trials > 0 {
+			d.Blocks[0].add(p.Pod, p.Counts)
+		}
+	}
+}
+
+// close learns from the shortest span, which is over, and adds it to the longer ones.
+func (d *Dispersion) close(start float64, bernoulli bool) {
+	first := &d.Blocks[0]
+	first.learn(bernoulli, d.level)
+	for i := 1; i < len(d.Blocks); i++ {
+		b := &d.Blocks[i]
+		if b.over(BlockLengths[i], start) {
+			b.learn(bernoulli, d.level)
+			b.begin(BlockLengths[i], start)
+		}
+		for pod, c := range first.Pods {
+			b.add(pod, c)
+		}
 	}
 	if d.Pods == nil {
 		d.Pods = map[string]observed{}
 	}
-	for _, p := range pods {
-		o, known := d.Pods[p.Pod]
+	all := first.all()
+	for pod, c := range first.Pods {
+		o, known := d.Pods[pod]
 		if !known && len(d.Pods) >= MaxPods {
 			continue
 		}
-		e := expect(p.Counts, all, bernoulli)
-		d.Pods[p.Pod] = observed{o.Events + e.Events, o.Expected + e.Expected, o.Variance + e.Variance}
+		e := expect(c, all, bernoulli)
+		d.Pods[pod] = observed{o.Events + e.Events, o.Expected + e.Expected, o.Variance + e.Variance}
 	}
-	for i := range d.Blocks {
-		d.Blocks[i].observe(BlockLengths[i], from, bernoulli, pods)
+	d.last()
+}
+
+// last works out what lasts.
+func (d *Dispersion) last() {
+	cells := make([]observed, 0, len(d.Pods))
+	for _, pod := range slices.Sorted(maps.Keys(d.Pods)) {
+		cells = append(cells, d.Pods[pod])
 	}
+	x := compare(cells)
+	// What comes and goes within a minute is the business of Factor: it makes χ² larger without lasting.
+	brief := 1.0
+	if b := d.Blocks[0].Sum; b.Freedom > 0 {
+		brief += b.variance(1) * b.Scale / b.Freedom
+	}
+	d.Lasting, d.Freedom = x.variance(brief), x.Freedom
+}
+
+// level is how many times as many events as the others a pod lastingly has, as far as pods differ beyond doubt: what lasts is
+// not to be taken for what comes and goes.
+func (d *Dispersion) level(pod string) float64 {
+	o := d.Pods[pod]
+	if d.Lasting <= 0 || o.Expected <= 0 {
+		return 1
+	}
+	trust := d.Lasting / (d.Lasting + o.Variance/o.Expected/o.Expected)
+	return 1 + trust*(o.Events/o.Expected-1)
 }
 
 // expect is what a pod would have done as one of many like it.
@@ -87,31 +137,50 @@ func expect(pod, all Counts, bernoulli bool) observed {
 	return o
 }
 
-func (b *block) observe(length, from float64, bernoulli bool, pods []PodCounts) {
-	if start := math.Floor(from/length) * length; b.Pods == nil || start > b.Start {
-		b.close(bernoulli)
-		b.Start, b.Pods = start, map[string]Counts{}
-	}
-	for _, p := range pods {
-		c, known := b.Pods[p.Pod]
-		if !known && len(b.Pods) >= MaxPods {
-			continue
-		}
-		b.Pods[p.Pod] = c.Plus(p.Counts)
-	}
+// over says that a time is in a later span.
+func (b *block) over(length, at float64) bool {
+	return b.Pods == nil || math.Floor(at/length)*length > b.Start
 }
 
-// close learns from a span that is over.
-func (b *block) close(bernoulli bool) {
+func (b *block) begin(length, at float64) {
+	if b.Pods == nil {
+		b.Pods = map[string]Counts{}
+	}
+	clear(b.Pods)
+	b.Start = math.Floor(at/length) * length
+}
+
+func (b *block) add(pod string, c Counts) {
+	so, known := b.Pods[pod]
+	if !known && len(b.Pods) >= MaxPods {
+		return
+	}
+	b.Pods[pod] = so.Plus(c)
+}
+
+func (b *block) all() Counts {
 	var all Counts
-	for _, c := range b.Pods {
+	for _, c := range b.Pods { // in any order: raw counts are whole
 		all = all.Plus(c)
 	}
-	cells := make([]observed, 0, len(b.Pods))
-	for _, c := range b.Pods {
-		if c.Trials > 0 {
-			cells = append(cells, expect(c, all, bernoulli))
-		}
+	return all
+}
+
+// learn from a span that is over.
+func (b *block) learn(bernoulli bool, level func(pod string) float64) {
+	// The order of a map is random, and a sum of floats depends on its order: results are to be the same each time.
+	pods := slices.Sorted(maps.Keys(b.Pods))
+	all, levelled := b.all(), 0.0
+	for _, pod := range pods {
+		levelled += b.Pods[pod].Trials * level(pod)
+	}
+	cells := make([]observed, 0, len(pods))
+	for _, pod := range pods {
+		o := expect(b.Pods[pod], all, bernoulli)
+		l := level(pod) * all.Trials / levelled
+		o.Expected *= l
+		o.Variance *= l
+		cells = append(cells, o)
 	}
 	x := compare(cells)
 	b.Sum.Excess += x.Excess
@@ -123,10 +192,6 @@ func (b *block) close(bernoulli bool) {
 // compare has the moments of χ² under chance from Haldane (1937), its growth with the variance between cells from DerSimonian
 // and Laird (1986).
 func compare(cells []observed) comparison {
-	// The order of a map is random, and a sum of floats depends on its order: results are to be the same each time.
-	slices.SortFunc(cells, func(a, b observed) int {
-		return cmp.Or(cmp.Compare(a.Expected, b.Expected), cmp.Compare(a.Events, b.Events))
-	})
 	m, total, variance, chi2, squares, inverse := float64(len(cells)), 0.0, 0.0, 0.0, 0.0, 0.0
 	for _, c := range cells {
 		if c.Variance <= 0 {
@@ -149,64 +214,52 @@ func compare(cells []observed) comparison {
 	}
 }
 
-// doubt is how many standard errors a difference between pods must exceed: pods that differ by chance alone are to cost next
-// to nothing.
+// doubt is how many standard errors a difference between pods must exceed to be one: pods that differ by chance alone are to
+// cost next to nothing.
 const doubt = 2
 
-// variance is the relative variance between pods that is seen beyond doubt.
-func (c comparison) variance() float64 {
-	if c.Scale <= 0 {
+// variance is the relative variance between pods beyond what chance gives them times already; 0 if it is not beyond doubt.
+func (c comparison) variance(times float64) float64 {
+	excess := c.Excess - (times-1)*c.Freedom
+	if c.Scale <= 0 || excess <= doubt*times*math.Sqrt(c.Noise) {
 		return 0
 	}
-	return max(0, (c.Excess-doubt*math.Sqrt(c.Noise))/c.Scale)
+	return excess / c.Scale
 }
 
 // Factor is by how much counts are to be divided when a pod of the arm sees this many events a second: 1 or more, the worst of
-// the block lengths. For [Shares], divide the events by the share of trials without one.
+// the block lengths. Bursts have longer tails than independent events of the same variance, so what surely exceeds chance counts
+// twice. For [Shares], divide the events by the share of trials without one.
 func (d *Dispersion) Factor(eventsPerSecond float64) float64 {
-	worst := 1.0
+	const tails = 2
+	worst := 0.0
 	for i, b := range d.Blocks {
-		worst = max(worst, 1+b.Sum.variance()*eventsPerSecond*BlockLengths[i])
+		if b.Sum.Scale > 0 {
+			surely := (b.Sum.Excess - doubt*math.Sqrt(b.Sum.Noise)) / b.Sum.Scale
+			worst = max(worst, surely*eventsPerSecond*BlockLengths[i])
+		}
 	}
-	return worst
+	return 1 + tails*worst
 }
 
 // Learned says whether enough pods were seen to tell how they differ.
-func (d *Dispersion) Learned() bool { return d.lasting().Freedom >= 2 }
+func (d *Dispersion) Learned() bool { return d.Freedom >= 2 }
 
-func (d *Dispersion) lasting() comparison {
-	cells := make([]observed, 0, len(d.Pods))
-	for _, o := range d.Pods {
-		cells = append(cells, o)
-	}
-	return compare(cells)
-}
-
-// Width is the standard deviation of the logarithm of the ratio of two arms of these (effective) numbers of pods, for pods
+// Width is the standard deviation of the logarithm of the ratio of two arms' rates, for arms of these (effective) numbers of pods
 // that differ lastingly as production's do; 0 if they do not differ beyond doubt. It allows for having been learned from few
-// pods, by Student's t.
+// pods, by Student's t. For [Shares], whose ratios are of odds, divide it by the share of trials without an event.
 func (d *Dispersion) Width(candidatePods, productionPods float64) float64 {
-	x := d.lasting()
-	if x.Scale <= 0 || candidatePods <= 0 || productionPods <= 0 {
+	if candidatePods <= 0 || productionPods <= 0 {
 		return 0
 	}
-	// What comes and goes within a minute is the business of Factor: it makes χ² larger without lasting.
-	brief := 1.0
-	if b := d.Blocks[0].Sum; b.Freedom > 0 {
-		brief += b.variance() * b.Scale / b.Freedom
-	}
-	excess := x.Excess - (brief-1)*x.Freedom
-	if excess <= doubt*brief*math.Sqrt(x.Noise) {
-		return 0
-	}
-	return fewPods(x.Freedom) * math.Sqrt(excess/x.Scale*(1/candidatePods+1/productionPods))
+	return fewPods(d.Freedom) * math.Sqrt(d.Lasting*(1/candidatePods+1/productionPods))
 }
 
 // fewPods is how much wider Student's distribution is than the normal one at 99 %, for these degrees of freedom.
 func fewPods(freedom float64) float64 {
 	z := 2.5758
 	exact := [...]float64{0, 63.657, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.250}
-	if i := int(freedom); i < len(exact) {
+	if i := max(0, int(freedom)); i < len(exact) {
 		return exact[i] / z
 	}
 	return 1 + (z*z+1)/(4*freedom) + (5*z*z*z*z+16*z*z+3)/(96*freedom*freedom) // Abramowitz and Stegun 26.7.5

@@ -33,7 +33,8 @@ type KeyVaultOptions struct {
 	Now func() time.Time
 }
 
-// KeyVault is an Azure Key Vault. It is safe for concurrent use.
+// KeyVault is an Azure Key Vault. It is safe for concurrent use. Its tests are where the stand-in is, in
+// sandbox/internal/azure/keyvault.
 type KeyVault struct {
 	url    string
 	client *azsecrets.Client

@@ -59,7 +59,8 @@ func (k *KeyVault) classify(ref Ref, err error) (*Problem, error) {
 	case r.status == http.StatusNotFound:
 		return &Problem{Ref: ref, Reason: Missing}, nil
 	case r.inner == "SecretDisabled":
-		return &Problem{Ref: ref, Reason: Disabled, Detail: fmt.Sprintf("%s is disabled: enable it, or set a new value", ref)}, nil
+		problem := disabled(ref)
+		return &problem, nil
 	case r.inner == "ForbiddenByRbac":
 		return &Problem{Ref: ref, Reason: Forbidden, Detail: fmt.Sprintf(`%s may not be read by this identity (slipway doctor says which it is): assign it the role "Key Vault Secrets User" on the vault; a new role takes some minutes`, ref)}, nil
 	case r.inner == "ForbiddenByPolicy" || r.inner == "AccessDenied":

@@ -153,12 +153,24 @@ type Values map[Ref]Value
 func (v Values) Warnings(now time.Time) []string {
 	var warnings []string
 	for _, ref := range sortedRefs(v) {
-		value := v[ref]
-		if left := value.Expires.Sub(now); !value.Expires.IsZero() && left <= expiryWarning {
-			warnings = append(warnings, fmt.Sprintf("the variable %s of %s expires on %s, in %d days: set a new value before", value.Name, value.Source, value.Expires.Format(time.DateOnly), int(left.Hours()/24)))
+		if warning := v[ref].warning(now); warning != "" {
+			warnings = append(warnings, warning)
 		}
 	}
 	return warnings
+}
+
+// warning is a sentence when the value ends soon, and else "".
+func (v Value) warning(now time.Time) string {
+	left := v.Expires.Sub(now)
+	if v.Expires.IsZero() || left > expiryWarning {
+		return ""
+	}
+	where := ""
+	if v.Source != "" {
+		where = " of " + v.Source
+	}
+	return fmt.Sprintf("the variable %s%s expires on %s, in %d days: set a new value before", v.Name, where, v.Expires.Format(time.DateOnly), int(left.Hours()/24))
 }
 
 func sortedRefs(v Values) []Ref {

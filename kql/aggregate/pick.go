@@ -37,7 +37,6 @@ type pick struct {
 
 	parts [][]*column.Vector // columns of the batches that hold a kept row
 	rows  []place            // by group
-	size  int64
 }
 
 type place struct {

@@ -18,18 +18,37 @@ import (
 // IngestedAt is the column of a table that ingestion_time() reads. Queries do not see it otherwise.
 const IngestedAt = "_IngestedAt"
 
-// Codes of errors that Kusto has too.
+// Codes of errors that Kusto's own parser has too.
 const (
 	codeColumn    = "KS142" // no such column, table or variable
 	codeArity     = "KS119" // wrong number of arguments
 	codeTypes     = "KS106" // an operator is not defined for the types
-	codeBool      = "KS107" // a bool is wanted
+	codeArgType   = "KS107" // an argument of another type is wanted
 	codeArgument  = "KS127" // a function does not take these types
 	codeTable     = "KS204" // no such table
 	codeFunction  = "KS211" // no such function
 	codeDuplicate = "KS171" // a column of this name is already there
 	codeAggregate = "KS144" // an aggregate in the wrong place
 	codeDynamic   = "KS116" // a dynamic in the wrong place
+
+	codeAfterText    = "KS101" // a column of parse must follow a text
+	codeColumnName   = "KS109" // a column is wanted, not an expression
+	codePlugin       = "KS124" // no such plugin
+	codeWhole        = "KS134" // a whole number is wanted
+	codeSummable     = "KS138" // a number or a timespan is wanted
+	codeZero         = "KS140" // the value must not be 0
+	codeWantedType   = "KS141" // an expression of another type is wanted
+	codeBothSides    = "KS145" // a join's column must be on both sides
+	codeValues       = "KS173" // a datatable's last row is not full
+	codeStep         = "KS178" // a step that does not fit its axis
+	codeJoinForm     = "KS182" // a join's condition of another form
+	codeLetTwice     = "KS201" // a variable of this name is there
+	codeOrderable    = "KS206" // values that have an order are wanted
+	codeJoinSameType = "KS227" // a join's column must have one type
+	codeOutside      = "KS236" // a column outside of an aggregate
+	codeJoinDynamic  = "KS241" // a join on a dynamic
+	codeJoinTypes    = "KS242" // a join of different types
+	codeTableShape   = "KS249" // a table without the columns of the parameter
 )
 
 // ErrLate says that the columns of a result depend on data (evaluate pivot, bag_unpack): the query can be bound only where it runs.
@@ -42,14 +61,14 @@ type Schema interface {
 }
 
 // maxNodes bounds a plan: functions that call functions can make a small text a huge plan.
-const maxNodes = 100_000
+const maxNodes = 20_000
 
 // Query binds a query. The run is where plugins whose columns depend on data are computed at once; without one such a query gives
 // ErrLate. Errors in the query are of type *syntax.Error.
 func Query(q *syntax.Query, schema Schema, run *exec.Run) (exec.Node, error) {
 	b := &binder{schema: schema, run: run}
 	s := &scope{}
-	if err := b.lets(q.Lets, s); err != nil {
+	if err := b.lets(q.Lets, s, false); err != nil {
 		return nil, err
 	}
 	rel, err := b.table(q.Result, s)
@@ -63,7 +82,6 @@ type binder struct {
 	schema Schema
 	run    *exec.Run
 	nodes  int
-	depth  int
 }
 
 // step counts work against maxNodes.
@@ -126,10 +144,15 @@ func (s *scope) names() []string {
 	return all
 }
 
-// lets binds statements one after the other into s.
-func (b *binder) lets(lets []*syntax.Let, s *scope) error {
-	for _, l := range lets {
-		v, err := b.let(l, s)
+// lets binds statements one after the other into s. In the body of a function that is called for each row they may depend on the row.
+func (b *binder) lets(lets []*syntax.Let, s *scope, perRow bool) error {
+	for i, l := range lets {
+		for _, earlier := range lets[:i] {
+			if earlier.Name == l.Name {
+				return syntax.Errorf(l.At, codeLetTwice, "a variable “%s” is already there", l.Name)
+			}
+		}
+		v, err := b.let(l, s, perRow)
 		if err != nil {
 			return err
 		}
@@ -139,21 +162,16 @@ func (b *binder) lets(lets []*syntax.Let, s *scope) error {
 	return nil
 }
 
-func (b *binder) let(l *syntax.Let, s *scope) (binding, error) {
+func (b *binder) let(l *syntax.Let, s *scope, perRow bool) (binding, error) {
 	if f, ok := l.Value.(*syntax.Function); ok {
 		before := *s
 		return binding{fn: &function{Function: f, scope: &before, name: l.Name}}, nil
 	}
-	return b.value(l.Value, s, nil)
-}
-
-// value binds an expression that may be a table or a scalar.
-func (b *binder) value(x syntax.Expr, s *scope, row *relation) (binding, error) {
-	if b.tabular(x, s, row) {
-		rel, err := b.table(x, s)
+	if b.tabular(l.Value, s, nil) {
+		rel, err := b.table(l.Value, s)
 		return binding{table: rel}, err
 	}
-	e, err := b.scalar(x, s, row)
+	e, err := (&exprs{b: b, scope: s, perRow: perRow}).bind(l.Value)
 	return binding{scalar: e}, err
 }
 

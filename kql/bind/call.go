@@ -103,7 +103,7 @@ func (e *exprs) shift(x *syntax.Call, op string) (exec.Expr, error) {
 		return nil, err
 	}
 	if span.Type() != column.TimeSpan {
-		return nil, syntax.Errorf(x.Args[0].At, codeArgument, "%s() takes a timespan such as 1h, not a %s", x.Func, span.Type())
+		return nil, syntax.Errorf(x.Args[0].At, codeArgType, "%s() takes a timespan such as 1h, not a %s", x.Func, span.Type())
 	}
 	return e.call(x.At, op, exec.Now{}, span)
 }
@@ -260,7 +260,7 @@ func (e *exprs) arguments(at syntax.Pos, f *function, args []syntax.Arg) (*scope
 		}
 		inner = inner.with(p.Name, v)
 	}
-	return inner, e.b.lets(f.Lets, inner)
+	return inner, e.b.lets(f.Lets, inner, true)
 }
 
 func required(f *function) int {
@@ -286,7 +286,7 @@ func fits(at syntax.Pos, rel *relation, p syntax.Param) error {
 	for _, c := range p.Columns {
 		i := rel.index(c.Name)
 		if i < 0 || rel.cols[i].Type != c.Type {
-			return syntax.Errorf(at, codeTypes, "the table for the parameter “%s” must have a column %s of type %s", p.Name, c.Name, c.Type)
+			return syntax.Errorf(at, codeTableShape, "the table for the parameter “%s” must have a column %s of type %s", p.Name, c.Name, c.Type)
 		}
 	}
 	return nil
@@ -304,5 +304,5 @@ func (e *exprs) invoke(at syntax.Pos, f *function, args []syntax.Arg) (exec.Expr
 	if e.b.tabular(f.Result, s, nil) {
 		return nil, syntax.Errorf(at, "", "%s() gives a table, which has no value here; toscalar() makes one of it", f.name)
 	}
-	return (&exprs{b: e.b, scope: s}).bind(f.Result)
+	return (&exprs{b: e.b, scope: s, perRow: true}).bind(f.Result)
 }

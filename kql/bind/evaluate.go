@@ -20,7 +20,7 @@ func (b *binder) evaluate(rel *relation, op *syntax.Evaluate, s *scope) (*relati
 	case "bag_unpack":
 		return b.bagUnpack(rel, op.Call, s)
 	}
-	return nil, syntax.Errorf(op.Call.At, codeFunction, "the plugin “%s” is not supported; pivot and bag_unpack are", op.Call.Func)
+	return nil, syntax.Errorf(op.Call.At, codePlugin, "the plugin “%s” is not supported; pivot and bag_unpack are", op.Call.Func)
 }
 
 // now computes a table while binding; without a run that is too early.
@@ -28,13 +28,13 @@ func (b *binder) now(rel *relation) (*column.Table, error) {
 	if b.run == nil {
 		return nil, ErrLate
 	}
-	return b.run.Execute(rel.visible(), "")
+	return b.run.Table(rel.visible())
 }
 
 func (b *binder) columnArg(rel *relation, c *syntax.Call, i int) (int, error) {
 	n, ok := c.Args[i].X.(*syntax.Name)
 	if !ok {
-		return 0, syntax.Errorf(c.Args[i].At, codeArgument, "this argument of %s() is a column", c.Func)
+		return 0, syntax.Errorf(c.Args[i].At, codeColumnName, "this argument of %s() is a column", c.Func)
 	}
 	at := rel.index(n.Name)
 	if at < 0 {
@@ -123,7 +123,7 @@ func (b *binder) bagUnpack(rel *relation, c *syntax.Call, s *scope) (*relation, 
 		return nil, err
 	}
 	if rel.cols[at].Type != column.Dynamic {
-		return nil, syntax.Errorf(c.Args[0].At, codeNotDynamic, "bag_unpack() takes a dynamic, not a %s", rel.cols[at].Type)
+		return nil, syntax.Errorf(c.Args[0].At, codeWantedType, "bag_unpack() takes a dynamic, not a %s", rel.cols[at].Type)
 	}
 	u := unpacking{bag: at, conflict: "error", ignored: map[string]bool{}}
 	for i, a := range c.Args[1:] {

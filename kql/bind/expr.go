@@ -17,6 +17,8 @@ type exprs struct {
 	aggs  *aggregates // where aggregates are allowed; nil elsewhere
 	right *relation   // of a join: $right; row is $left
 
+	perRow bool // in the body of a function that is called for each row
+
 	window   bool // whether functions of other rows are allowed
 	windowed bool // whether one was used
 }
@@ -27,12 +29,13 @@ func (b *binder) scalar(x syntax.Expr, s *scope, row *relation) (exec.Expr, erro
 }
 
 func (e *exprs) bind(x syntax.Expr) (exec.Expr, error) {
+	if l, ok := x.(*syntax.Literal); ok {
+		return &exec.Const{T: l.Type, Value: l.Value}, nil
+	}
 	if err := e.b.step(x.Pos()); err != nil {
 		return nil, err
 	}
 	switch x := x.(type) {
-	case *syntax.Literal:
-		return &exec.Const{T: x.Type, Value: x.Value}, nil
 	case *syntax.Name:
 		return e.name(x)
 	case *syntax.Member:
@@ -126,6 +129,8 @@ func (e *exprs) name(x *syntax.Name) (exec.Expr, error) {
 	}
 	if v, ok := e.scope.find(x.Name); ok {
 		switch {
+		case v.scalar != nil && !e.perRow && !constant(v.scalar):
+			return nil, syntax.Errorf(x.At, "", "“%s” has a value in each row of the call, and none within another table", x.Name)
 		case v.scalar != nil:
 			return v.scalar, nil
 		case v.table != nil:
@@ -142,11 +147,27 @@ func (e *exprs) name(x *syntax.Name) (exec.Expr, error) {
 	}
 	if e.aggs != nil {
 		if e.aggs.input.index(x.Name) >= 0 {
-			return nil, syntax.Errorf(x.At, codeColumn, "the column “%s” has many values here: put it in an aggregate such as take_any(%s), or after by", x.Name, x.Name)
+			return nil, syntax.Errorf(x.At, codeOutside, "the column “%s” has many values here: put it in an aggregate such as take_any(%s), or after by", x.Name, x.Name)
 		}
 		known = append(known, e.aggs.input.names()...)
 	}
 	return nil, unknown(x.At, codeColumn, "column, table or variable", x.Name, known)
+}
+
+// constant tells whether an expression has the same value in every row.
+func constant(x exec.Expr) bool {
+	switch x := x.(type) {
+	case *exec.Const, exec.Now, *exec.ToScalar:
+		return true
+	case *exec.Call:
+		for _, a := range x.Args {
+			if !constant(a) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
 
 func noValue(table *syntax.Name) error {
@@ -277,10 +298,12 @@ func (e *exprs) call(at syntax.Pos, name string, args ...exec.Expr) (exec.Expr, 
 	types := make([]column.Type, len(args))
 	consts := make([]*column.Vector, len(args))
 	folds := !f.NotPure
+	given := int64(0)
 	for i, a := range args {
 		types[i] = a.Type()
 		if c, ok := a.(*exec.Const); ok {
 			consts[i] = column.NewConst(c.T, c.Value, 1)
+			given += column.SizeOf(c.Value, foldBytes)
 		} else {
 			folds = false
 		}
@@ -299,7 +322,7 @@ func (e *exprs) call(at syntax.Pos, name string, args ...exec.Expr) (exec.Expr, 
 		}
 		return nil, syntax.Errorf(at, code, "%v", err)
 	}
-	if folds {
+	if folds && given < foldBytes/16 {
 		v, err := f.Eval(&scalar.Context{MaxBytes: foldBytes}, consts, 1)
 		if err != nil {
 			return nil, syntax.Errorf(at, "", "%s: %v", name, err)
@@ -338,14 +361,14 @@ func plural(n int) string {
 	return itoa(n) + " arguments"
 }
 
-// predicate binds a condition: a bool, or a dynamic that is read as one.
-func (e *exprs) predicate(x syntax.Expr) (exec.Expr, error) {
+// predicate binds a condition; code is Kusto's where it is no bool.
+func (e *exprs) predicate(x syntax.Expr, code string) (exec.Expr, error) {
 	v, err := e.bind(x)
 	if err != nil {
 		return nil, err
 	}
 	if v.Type() != column.Bool {
-		return nil, syntax.Errorf(x.Pos(), codeBool, "a condition must be a bool, not a %s", v.Type())
+		return nil, syntax.Errorf(syntax.Start(x), code, "a condition must be a bool, not a %s", v.Type())
 	}
 	return v, nil
 }

@@ -8,11 +8,6 @@ import (
 	"github.com/slipway-cd/slipway/kql/syntax"
 )
 
-const (
-	codeJoinTypes   = "KS242"
-	codeJoinDynamic = "KS241"
-)
-
 var joinKinds = map[string]exec.JoinKind{
 	"innerunique": exec.InnerUnique, "inner": exec.Inner, "leftouter": exec.LeftOuter, "rightouter": exec.RightOuter, "fullouter": exec.FullOuter,
 	"leftsemi": exec.LeftSemi, "rightsemi": exec.RightSemi, "leftanti": exec.LeftAnti, "rightanti": exec.RightAnti,
@@ -26,7 +21,7 @@ func (b *binder) join(rel *relation, op *syntax.Join, s *scope) (*relation, erro
 	case op.Lookup && op.Kind == "":
 		kind = exec.LeftOuter
 	case op.Lookup && kind != exec.Inner && kind != exec.LeftOuter, op.Kind != "" && !ok:
-		return nil, syntax.Errorf(op.At, "", "there is no join of the kind “%s” here", op.Kind)
+		return nil, syntax.Errorf(op.KindAt, "KS005", "there is no join of the kind “%s” here", op.Kind)
 	}
 	right, err := b.table(op.Right, s)
 	if err != nil {
@@ -76,20 +71,20 @@ func (b *binder) joinKey(node *exec.Join, x syntax.Expr, left, right *relation, 
 			if i >= 0 {
 				known = right.names()
 			}
-			return unknown(x.At, codeColumn, "column that both sides of the join have,", x.Name, known)
+			return unknown(x.At, codeBothSides, "column that both sides of the join have,", x.Name, known)
 		}
 		l, r = left.column(i), right.column(k)
 		matched[x.Name] = true
 	case *syntax.Binary:
 		if x.Op != "==" {
-			return syntax.Errorf(x.At, "", "a join is on equality alone, not on %s: filter with where behind it", x.Op)
+			return syntax.Errorf(syntax.Start(x), codeJoinForm, "a join is on equality alone, not on %s: filter with where behind it", x.Op)
 		}
 		ls, rs := joinSide(x.L), joinSide(x.R)
 		a, z := x.L, x.R
 		if ls == "$right" && rs == "$left" {
 			a, z = x.R, x.L
 		} else if ls != "$left" || rs != "$right" {
-			return syntax.Errorf(x.At, "", "a join's condition is a column, or $left.column == $right.column")
+			return syntax.Errorf(syntax.Start(x), codeJoinForm, "a join's condition is a column, or $left.column == $right.column")
 		}
 		var err error
 		if l, err = e.bind(a); err != nil {
@@ -102,15 +97,18 @@ func (b *binder) joinKey(node *exec.Join, x syntax.Expr, left, right *relation, 
 			matched[m.Name] = true
 		}
 	default:
-		return syntax.Errorf(x.Pos(), "", "a join's condition is a column, or $left.column == $right.column")
+		return syntax.Errorf(syntax.Start(x), codeJoinForm, "a join's condition is a column, or $left.column == $right.column")
 	}
 	if l.Type() == column.Dynamic || r.Type() == column.Dynamic {
-		return syntax.Errorf(x.Pos(), codeJoinDynamic, "a dynamic cannot be joined on: convert it first, with tostring() …")
+		return syntax.Errorf(syntax.Start(x), codeJoinDynamic, "a dynamic cannot be joined on: convert it first, with tostring() …")
 	}
 	if l.Type() != r.Type() {
 		whole := func(t column.Type) bool { return t == column.Int || t == column.Long }
+		if _, byName := x.(*syntax.Name); byName {
+			return syntax.Errorf(x.Pos(), codeJoinSameType, "the column is %s on the left and %s on the right: convert one of them", l.Type(), r.Type())
+		}
 		if !whole(l.Type()) || !whole(r.Type()) {
-			return syntax.Errorf(x.Pos(), codeJoinTypes, "a %s cannot be joined with a %s: convert one of them", l.Type(), r.Type())
+			return syntax.Errorf(syntax.Start(x), codeJoinTypes, "a %s cannot be joined with a %s: convert one of them", l.Type(), r.Type())
 		}
 		var err error
 		if l, err = e.convert(x.Pos(), l, column.Long); err != nil {

@@ -6,8 +6,6 @@ import (
 	"github.com/slipway-cd/slipway/kql/syntax"
 )
 
-const codeNotDynamic = "KS141"
-
 // expansion binds the items of mv-expand and mv-apply over rel: a node whose columns are those of rel, with the items in the place of
 // columns of their names or behind. It tells which columns of rel were replaced.
 func (b *binder) expansion(rel *relation, items []syntax.MvItem, index string, array bool, limit syntax.Expr, s *scope) (*relation, map[string]bool, error) {
@@ -37,7 +35,7 @@ func (b *binder) expansion(rel *relation, items []syntax.MvItem, index string, a
 			return nil, nil, err
 		}
 		if v.Type() != column.Dynamic {
-			return nil, nil, syntax.Errorf(item.At, codeNotDynamic, "only a dynamic has elements to make rows of, not a %s", v.Type())
+			return nil, nil, syntax.Errorf(item.At, codeWantedType, "only a dynamic has elements to make rows of, not a %s", v.Type())
 		}
 		to := item.To
 		if to == column.Invalid {

@@ -24,7 +24,7 @@ func (b *binder) text(x syntax.Expr, rel *relation, s *scope) (exec.Expr, error)
 	case column.Dynamic:
 		return e.convert(x.Pos(), v, column.String)
 	}
-	return nil, syntax.Errorf(x.Pos(), codeTypes, "only a string can be parsed, not a %s", v.Type())
+	return nil, syntax.Errorf(syntax.Start(x), codeTypes, "only a string can be parsed, not a %s", v.Type())
 }
 
 // beside lays new columns over those of a relation: in the place of one of the same name, or behind. From is as in exec.Parse.
@@ -114,7 +114,7 @@ func parsePattern(op *syntax.Parse) (string, []syntax.ParsePart, error) {
 			p.WriteString(regexp.QuoteMeta(part.Text))
 		default:
 			if i > 0 && op.Pattern[i-1].Name != "" {
-				return "", nil, syntax.Errorf(part.At, "", "a text or * must be between the columns “%s” and “%s”", op.Pattern[i-1].Name, part.Name)
+				return "", nil, syntax.Errorf(part.At, codeAfterText, "a text or * must be between the columns “%s” and “%s”", op.Pattern[i-1].Name, part.Name)
 			}
 			group := any
 			if op.Kind != "relaxed" {

@@ -256,10 +256,9 @@ func (b *binder) rename(rel *relation, op *syntax.Rename) (*relation, error) {
 		}
 		out.cols[i].Name = p.Names[0]
 	}
-	n := newNamer()
-	for _, c := range out.cols {
-		if err := n.declare(op.At, c.Name); err != nil {
-			return nil, err
+	for _, p := range op.Pairs {
+		if same := slices.IndexFunc(out.cols, func(c boundColumn) bool { return c.Name == p.Names[0] }); slices.ContainsFunc(out.cols[same+1:], func(c boundColumn) bool { return c.Name == p.Names[0] }) {
+			return nil, syntax.Errorf(p.At, codeDuplicate, "a column “%s” is already there", p.Names[0])
 		}
 	}
 	return &out, nil

@@ -42,7 +42,32 @@ func (b *binder) makeSeries(rel *relation, op *syntax.MakeSeries, s *scope) (*re
 		return nil, err
 	}
 	add(on[0].name, column.Dynamic)
+	narrow(node)
 	return plain(node), nil
+}
+
+// narrow lets a series keep no more of its input than its own expressions.
+func narrow(node *exec.MakeSeries) {
+	p := &exec.Project{Input: node.Input}
+	keep := func(x *exec.Expr) {
+		if *x == nil {
+			return
+		}
+		c := &exec.Column{Index: len(p.Exprs), T: (*x).Type()}
+		p.Exprs, p.Fields = append(p.Exprs, *x), append(p.Fields, column.Field{Type: c.T})
+		*x = c
+	}
+	for i := range node.Keys {
+		keep(&node.Keys[i])
+	}
+	keep(&node.Axis)
+	for _, a := range node.Aggs {
+		for i := range a.Args {
+			keep(&a.Args[i])
+		}
+		keep(&a.Pred)
+	}
+	node.Input = p
 }
 
 // seriesAggregate binds one aggregate with its default, and gives its name.
@@ -110,7 +135,7 @@ func (b *binder) axis(node *exec.MakeSeries, op *syntax.MakeSeries, s *scope) er
 		step = column.TimeSpan
 	case column.TimeSpan, column.Real, column.Int, column.Long:
 	default:
-		return syntax.Errorf(op.On.At, codeTypes, "the axis of make-series is a number, a datetime or a timespan, not a %s", t)
+		return syntax.Errorf(op.On.At, codeStep, "the axis of make-series is a number, a datetime or a timespan, not a %s", t)
 	}
 	e := &exprs{b: b, scope: s}
 	for _, end := range []struct {
@@ -127,7 +152,7 @@ func (b *binder) axis(node *exec.MakeSeries, op *syntax.MakeSeries, s *scope) er
 		}
 		if v.Type() != end.want {
 			if !v.Type().Numeric() || !end.want.Numeric() || v.Type() == column.Real {
-				return syntax.Errorf(end.x.Pos(), codeTypes, "a %s is wanted here for an axis of %s, not a %s", end.want, t, v.Type())
+				return syntax.Errorf(syntax.Start(end.x), codeStep, "a %s is wanted here for an axis of %s, not a %s", end.want, t, v.Type())
 			}
 			if v, err = e.convert(end.x.Pos(), v, end.want); err != nil {
 				return err

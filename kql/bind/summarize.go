@@ -28,7 +28,7 @@ func (a *aggregates) add(e *exprs, f *aggregate.Func, x *syntax.Call) (*exec.Agg
 	var types []column.Type
 	for i, arg := range x.Args {
 		if f.Predicate > 0 && i == f.Predicate {
-			pred, err := inner.predicate(arg.X)
+			pred, err := inner.predicate(arg.X, codeArgType)
 			if err != nil {
 				return nil, 0, err
 			}
@@ -56,7 +56,7 @@ func (a *aggregates) add(e *exprs, f *aggregate.Func, x *syntax.Call) (*exec.Agg
 func (a *aggregates) place(agg *exec.Aggregate, types []column.Type) (*exec.Aggregate, int, error) {
 	var err error
 	if agg.Types, err = agg.Func.Resolve(types); err != nil {
-		return nil, 0, syntax.Errorf(agg.At, codeArgument, "%v", err)
+		return nil, 0, syntax.Errorf(agg.At, aggregateCode(agg.Func.Name), "%v", err)
 	}
 	if _, err := agg.Func.New(types, agg.Consts); err != nil {
 		return nil, 0, syntax.Errorf(agg.At, codeArgument, "%s(): %v", agg.Func.Name, err)
@@ -65,6 +65,19 @@ func (a *aggregates) place(agg *exec.Aggregate, types []column.Type) (*exec.Aggr
 	a.list = append(a.list, agg)
 	a.width += len(agg.Types)
 	return agg, at, nil
+}
+
+// aggregateCode is Kusto's code for an argument of a type that an aggregate does not take.
+func aggregateCode(name string) string {
+	switch strings.TrimSuffix(name, "if") {
+	case "sum", "stdev", "stdevp", "variance", "variancep":
+		return codeSummable
+	case "min", "max", "arg_min", "arg_max":
+		return codeOrderable
+	case "count":
+		return codeArgType
+	}
+	return codeArgument
 }
 
 // slot binds an aggregate within an expression, where it has one result.
@@ -207,7 +220,7 @@ func (e *exprs) rows(item syntax.Named, f *aggregate.Func, x *syntax.Call, keys 
 	}
 	for i, a := range x.Args {
 		if f.Predicate > 0 && i == len(x.Args)-1 {
-			pred, err := inner.predicate(a.X)
+			pred, err := inner.predicate(a.X, codeArgType)
 			if err != nil {
 				return nil, err
 			}
@@ -296,6 +309,9 @@ func (b *binder) sampleDistinct(rel *relation, op *syntax.SampleDistinct, s *sco
 	n, err := b.rowCount(op.N, s)
 	if err != nil {
 		return nil, err
+	}
+	if _, ok := op.X.X.(*syntax.Name); !ok {
+		return nil, syntax.Errorf(syntax.Start(op.X.X), codeColumnName, "sample-distinct wants a column, not an expression")
 	}
 	out, err := b.distinct(rel, &syntax.Distinct{Op: op.Op, Exprs: []syntax.Named{op.X}}, s)
 	if err != nil {

@@ -218,7 +218,7 @@ func (b *binder) where(rel *relation, op *syntax.Where, s *scope) (*relation, er
 	var conds []exec.Expr
 	e := &exprs{b: b, scope: s, row: rel, window: rel.serialized}
 	for _, x := range conjuncts(op.Cond) {
-		c, err := e.predicate(x)
+		c, err := e.predicate(x, codeWantedType)
 		if err != nil {
 			return nil, err
 		}
@@ -245,14 +245,14 @@ func (b *binder) rowCount(x syntax.Expr, s *scope) (*exec.Count, error) {
 		return nil, err
 	}
 	if n.Type() != column.Long && n.Type() != column.Int {
-		return nil, syntax.Errorf(x.Pos(), codeTypes, "a number of rows is a whole number, not a %s", n.Type())
+		return nil, syntax.Errorf(syntax.Start(x), codeWhole, "a number of rows is a whole number, not a %s", n.Type())
 	}
 	if c, ok := n.(*exec.Const); ok {
 		if k, ok := c.Value.(int64); !ok || k < 0 {
-			return nil, syntax.Errorf(x.Pos(), "", "a number of rows cannot be negative or null")
+			return nil, syntax.Errorf(syntax.Start(x), "", "a number of rows cannot be negative or null")
 		}
 	}
-	return &exec.Count{X: n, At: x.Pos()}, nil
+	return &exec.Count{X: n, At: syntax.Start(x)}, nil
 }
 
 func (b *binder) sort(rel *relation, keys []syntax.SortKey, n *exec.Count, s *scope) (*relation, error) {
@@ -263,7 +263,7 @@ func (b *binder) sort(rel *relation, keys []syntax.SortKey, n *exec.Count, s *sc
 			return nil, err
 		}
 		if v.Type() == column.Dynamic {
-			return nil, syntax.Errorf(k.X.Pos(), codeDynamic, "a dynamic cannot be sorted by: convert it first, with tolong(), tostring() …")
+			return nil, syntax.Errorf(syntax.Start(k.X), codeDynamic, "a dynamic cannot be sorted by: convert it first, with tolong(), tostring() …")
 		}
 		node.Keys = append(node.Keys, exec.SortKey{X: v, Ascending: k.Ascending, NullsFirst: k.NullsFirst})
 	}
@@ -283,7 +283,7 @@ func (b *binder) dataTable(x *syntax.DataTable, s *scope) (*relation, error) {
 	}
 	width := len(t.Columns)
 	if width == 0 || len(x.Values)%width != 0 {
-		return nil, syntax.Errorf(x.At, "", "a datatable of %d columns has %d values: the last row is not full", width, len(x.Values))
+		return nil, syntax.Errorf(x.At, codeValues, "a datatable of %d columns has %d values: the last row is not full", width, len(x.Values))
 	}
 	t.Rows = len(x.Values) / width
 	e := &exprs{b: b, scope: s}
@@ -305,7 +305,7 @@ func (b *binder) dataTable(x *syntax.DataTable, s *scope) (*relation, error) {
 			}
 			k, ok := v.(*exec.Const)
 			if !ok {
-				return nil, syntax.Errorf(at.Pos(), "", "a value of a datatable must be a constant")
+				return nil, syntax.Errorf(syntax.Start(at), "", "a value of a datatable must be a constant")
 			}
 			values[r] = k.Value
 		}
@@ -339,19 +339,22 @@ func (b *binder) rangeTable(x *syntax.Range, s *scope) (*relation, error) {
 		}
 		step = t
 	default:
-		return nil, syntax.Errorf(x.From.Pos(), codeTypes, "range is not defined for the type %s", t)
+		return nil, syntax.Errorf(syntax.Start(x.From), codeSummable, "range is not defined for the type %s", t)
 	}
 	for i, want := range []column.Type{t, t, step} {
 		if ends[i].Type() == want {
 			continue
 		}
 		if !ends[i].Type().Numeric() || !want.Numeric() {
-			return nil, syntax.Errorf([]syntax.Expr{x.From, x.To, x.Step}[i].Pos(), codeTypes, "range from a %s wants a %s here, not a %s", t, want, ends[i].Type())
+			return nil, syntax.Errorf(syntax.Start([]syntax.Expr{x.From, x.To, x.Step}[i]), codeSummable, "range from a %s wants a %s here, not a %s", t, want, ends[i].Type())
 		}
 		var err error
 		if ends[i], err = e.convert(x.At, ends[i], want); err != nil {
 			return nil, err
 		}
+	}
+	if c, ok := ends[2].(*exec.Const); ok && (c.Value == int64(0) || c.Value == 0.0 || c.Value == column.Span(0)) {
+		return nil, syntax.Errorf(syntax.Start(x.Step), codeZero, "the step of range must not be 0")
 	}
 	rel := plain(&exec.Range{At: x.At, Name: x.Name, T: t, From: ends[0], To: ends[1], Step: ends[2]})
 	rel.serialized = true
@@ -370,8 +373,6 @@ func (b *binder) print(x *syntax.Print, s *scope) (*relation, error) {
 		name := "print_" + itoa(i)
 		if len(item.Names) == 1 {
 			name = item.Names[0]
-		} else if auto := nameOf(item.X); auto != "" {
-			name = auto
 		}
 		out.Fields = append(out.Fields, column.Field{Name: n.auto(name), Type: v.Type()})
 		out.Exprs = append(out.Exprs, v)

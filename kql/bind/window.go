@@ -33,6 +33,12 @@ func (e *exprs) rowFunction(x *syntax.Call) (exec.Expr, error) {
 	bad := func(i int, want string) error {
 		return syntax.Errorf(x.Args[i].At, codeArgument, "this argument of %s() is %s, not a %s", x.Func, want, w.Args[i].Type())
 	}
+	for i, a := range w.Args {
+		offset := i > 0 && (x.Func == "prev" || x.Func == "next") || x.Func == "row_number" && i == 0
+		if offset && a != nil && !constant(a) {
+			return nil, syntax.Errorf(syntax.Start(x.Args[i].X), codeArgument, "this argument of %s() must be a constant", x.Func)
+		}
+	}
 	restart := 1
 	switch x.Func {
 	case "prev", "next":

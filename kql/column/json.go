@@ -173,21 +173,25 @@ func (p *jsonParser) text() (string, error) {
 
 func (p *jsonParser) number() (Value, error) {
 	start := p.at
+	p.skip('-', '-')
+	if p.at < len(p.s) && p.s[p.at] == '0' {
+		p.at++
+	} else if err := p.digits(); err != nil {
+		return nil, err
+	}
 	whole := true
-	if p.s[p.at] == '-' {
-		p.at++
-	}
-	if p.at >= len(p.s) || p.s[p.at] < '0' || p.s[p.at] > '9' {
-		return nil, p.unexpected("a digit")
-	}
-	for p.at < len(p.s) {
-		c := p.s[p.at]
-		if c == '.' || c == 'e' || c == 'E' {
-			whole = false
-		} else if (c < '0' || c > '9') && !(c == '+' || c == '-') {
-			break
+	if p.skip('.', '.') {
+		whole = false
+		if err := p.digits(); err != nil {
+			return nil, err
 		}
-		p.at++
+	}
+	if p.skip('e', 'E') {
+		whole = false
+		p.skip('+', '-')
+		if err := p.digits(); err != nil {
+			return nil, err
+		}
 	}
 	num := p.s[start:p.at]
 	if whole {
@@ -200,6 +204,26 @@ func (p *jsonParser) number() (Value, error) {
 		return nil, fmt.Errorf("JSON has %q at byte %d, which is no number", num, start)
 	}
 	return f, nil
+}
+
+// skip takes one of two characters if it is next.
+func (p *jsonParser) skip(a, b byte) bool {
+	if p.at < len(p.s) && (p.s[p.at] == a || p.s[p.at] == b) {
+		p.at++
+		return true
+	}
+	return false
+}
+
+func (p *jsonParser) digits() error {
+	start := p.at
+	for p.at < len(p.s) && p.s[p.at] >= '0' && p.s[p.at] <= '9' {
+		p.at++
+	}
+	if p.at == start {
+		return p.unexpected("a digit")
+	}
+	return nil
 }
 
 // AppendJSON appends v as JSON text the way Kusto writes a dynamic: compact, datetimes and timespans as strings, numbers that

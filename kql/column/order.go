@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"strings"
-	"unsafe"
 
 	"github.com/shopspring/decimal"
 )
@@ -118,45 +117,4 @@ func (v *Vector) Flat() *Vector {
 		return v.dict.Gather(rows)
 	}
 	return v
-}
-
-// Size is about how many bytes the vector holds. What a dictionary and an arena hold counts once per vector, also where several share it.
-func (v *Vector) Size() int64 {
-	const header = int64(unsafe.Sizeof(Vector{}))
-	size := header + int64(len(v.nulls)+len(v.bools)+16*len(v.guids)+8*len(v.ints)+8*len(v.reals)+32*len(v.decs)+16*len(v.strs)+16*len(v.dyns))
-	for _, s := range v.strs {
-		size += int64(len(s))
-	}
-	for _, x := range v.dyns {
-		size += valueSize(x)
-	}
-	if v.arena != nil && len(v.arena.offs) > 0 {
-		size += int64(8*len(v.arena.offs)) + int64(v.arena.offs[len(v.arena.offs)-1]-v.arena.offs[0])
-	}
-	if v.dict != nil {
-		size += v.dict.Size() + int64(len(v.codes.Bytes)+2*len(v.codes.Shorts)+4*len(v.codes.Words))
-	}
-	return size
-}
-
-func valueSize(x Value) int64 {
-	switch x := x.(type) {
-	case string:
-		return int64(len(x)) + 16
-	case []Value:
-		size := int64(24)
-		for _, y := range x {
-			size += 16 + valueSize(y)
-		}
-		return size
-	case *Bag:
-		size := int64(64)
-		for i, y := range x.values {
-			size += 48 + int64(len(x.keys[i])) + valueSize(y)
-		}
-		return size
-	case nil:
-		return 0
-	}
-	return 8
 }

@@ -7,6 +7,10 @@ type Batch struct {
 	Rows int
 	cols []*column.Vector
 	fill func(i int) *column.Vector
+
+	// Of a batch that gather made: the rows of another that it shows.
+	base  *Batch
+	shows []int32
 }
 
 // lazy is a batch whose columns are made when they are asked for.
@@ -27,7 +31,9 @@ func (b *Batch) Col(i int) *column.Vector {
 
 // gather gives the rows at the positions; a negative one is a row of nulls.
 func (b *Batch) gather(rows []int32) *Batch {
-	return lazy(len(rows), len(b.cols), func(i int) *column.Vector { return b.Col(i).Gather(rows) })
+	g := lazy(len(rows), len(b.cols), func(i int) *column.Vector { return b.Col(i).Gather(rows) })
+	g.base, g.shows = b, rows
+	return g
 }
 
 // slice gives the rows from i to j.
@@ -35,7 +41,12 @@ func (b *Batch) slice(i, j int) *Batch {
 	if i == 0 && j == b.Rows {
 		return b
 	}
-	return lazy(j-i, len(b.cols), func(c int) *column.Vector { return b.Col(c).Slice(i, j) })
+	return lazy(j-i, len(b.cols), func(c int) *column.Vector {
+		if b.cols[c] == nil && b.base != nil { // of a sorted table only the rows that are looked at are put in order
+			return b.base.Col(c).Gather(b.shows[i:j])
+		}
+		return b.Col(c).Slice(i, j)
+	})
 }
 
 // Stream gives one batch after another, and nil when there are no more.

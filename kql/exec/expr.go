@@ -88,15 +88,61 @@ func (e *Call) Eval(r *Run, b *Batch) (*column.Vector, error) {
 }
 
 func (e *Call) call(r *Run, args []*column.Vector, n int) (*column.Vector, error) {
-	v, err := e.Func.Eval(&r.scalar, args, n)
-	if err != nil {
-		var placed *syntax.Error
-		if errors.As(err, &placed) {
+	if e.T != column.Dynamic || e.Func.Name == "[]" {
+		v, err := e.Func.Eval(&r.scalar, args, n)
+		return v, e.placed(err)
+	}
+	// Functions of arrays can multiply what they are given: they compute a part of the rows at a time, and each part is measured.
+	const part = 1024
+	var parts []*column.Vector
+	left := r.limits.Bytes
+	for at := 0; at == 0 || at < n; at += part {
+		to := min(at+part, n)
+		cut := make([]*column.Vector, len(args))
+		for i, v := range args {
+			cut[i] = v.Slice(at, to)
+		}
+		if len(args) > manyArgs { // the result may be as large as all of them
+			given := left
+			for _, v := range cut {
+				if err := r.measure(v, &given); err != nil {
+					return nil, err
+				}
+			}
+		}
+		v, err := e.Func.Eval(&r.scalar, cut, to-at)
+		if err != nil {
+			return nil, e.placed(err)
+		}
+		if err := r.measure(v, &left); err != nil {
 			return nil, err
 		}
-		return nil, syntax.Errorf(e.At, "", "%s: %v", e.Func.Name, err)
+		parts = append(parts, v)
+		if v.IsConst() && allConst(args) {
+			return v.Repeat(0, n), nil
+		}
 	}
-	return v, nil
+	return column.Concat(e.T, parts...), r.check()
+}
+
+// manyArgs is from where on arguments are measured before a call.
+const manyArgs = 4
+
+func allConst(args []*column.Vector) bool {
+	for _, v := range args {
+		if !v.IsConst() {
+			return false
+		}
+	}
+	return true
+}
+
+func (e *Call) placed(err error) error {
+	var at *syntax.Error
+	if err == nil || errors.As(err, &at) {
+		return err
+	}
+	return syntax.Errorf(e.At, "", "%s: %v", e.Func.Name, err)
 }
 
 type dictionaryArgs struct {

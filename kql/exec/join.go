@@ -86,7 +86,7 @@ func (n *Join) Open(r *Run) (Stream, error) {
 }
 
 func (n *Join) build(r *Run) (*side, error) {
-	b, err := r.collect(n.Right, false)
+	b, err := r.collect(n.Right)
 	if err != nil {
 		return nil, err
 	}

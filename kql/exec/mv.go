@@ -279,7 +279,7 @@ func (n *Apply) Open(r *Run) (Stream, error) {
 	from, to := 0, 0
 	return func() (*Batch, error) {
 		if all == nil {
-			b, err := r.collect(n.Input, false)
+			b, err := r.collect(n.Input)
 			if err != nil {
 				return nil, err
 			}

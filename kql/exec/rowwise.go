@@ -62,7 +62,7 @@ func (n *Project) Columns() []column.Field { return n.Fields }
 func (n *Project) Open(r *Run) (Stream, error) {
 	if n.Whole {
 		return later(r, func() (*Batch, error) {
-			b, err := r.collect(n.Input, false)
+			b, err := r.collect(n.Input)
 			if err != nil {
 				return nil, err
 			}

@@ -24,7 +24,7 @@ type Database interface {
 
 // Limits bound a run. A zero is no bound.
 type Limits struct {
-	Rows  int64 // of the result, and of what one operator keeps
+	Rows  int64 // of the answer
 	Bytes int64 // of memory that operators keep; approximate
 }
 
@@ -69,8 +69,11 @@ func NewRun(ctx context.Context, db Database, now time.Time, limits Limits) *Run
 // Stats so far.
 func (r *Run) Stats() Stats { return r.stats }
 
-// check ends the run when its context has ended.
+// check ends the run when its context has ended, or its memory is used up.
 func (r *Run) check() error {
+	if r.limits.Bytes > 0 && r.stats.BytesKept > r.limits.Bytes {
+		return &LimitError{fmt.Sprintf("the query needs more than %d MiB of memory: narrow it with where, or raise the limit", r.limits.Bytes>>20)}
+	}
 	err := r.ctx.Err()
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &LimitError{"the query took longer than it may: narrow its time range, or raise the limit"}
@@ -81,9 +84,6 @@ func (r *Run) check() error {
 // keep counts memory that an operator goes on holding.
 func (r *Run) keep(bytes int64) error {
 	r.stats.BytesKept += bytes
-	if r.limits.Bytes > 0 && r.stats.BytesKept > r.limits.Bytes {
-		return &LimitError{fmt.Sprintf("the query needs more than %d MiB of memory: narrow it with where, or raise the limit", r.limits.Bytes>>20)}
-	}
 	return r.check()
 }
 
@@ -95,29 +95,42 @@ func (r *Run) keepRows(rows int) error {
 	return nil
 }
 
-// Execute runs a plan to its end.
-func (r *Run) Execute(n Node, name string) (*column.Table, error) {
+// Execute runs a plan to its end and gives the answer, which has no name.
+func (r *Run) Execute(n Node) (*column.Table, error) {
 	started := time.Now()
 	defer func() { r.stats.Elapsed += time.Since(started) }()
-	b, err := r.collect(n, true)
+	return r.table(n, r.keepRows)
+}
+
+// Table runs a part of a plan to its end; the bound on the rows of the answer does not hold for it.
+func (r *Run) Table(n Node) (*column.Table, error) { return r.table(n, r.noRows) }
+
+func (r *Run) table(n Node, count func(rows int) error) (*column.Table, error) {
+	b, err := r.gatherAll(n, count)
 	if err != nil {
 		return nil, err
 	}
-	t := &column.Table{Name: name, Columns: n.Columns(), Rows: b.Rows}
+	t := &column.Table{Columns: n.Columns(), Rows: b.Rows}
 	for i := range t.Columns {
 		t.Vectors = append(t.Vectors, b.Col(i))
+		if err := r.keep(0); err != nil {
+			return nil, err
+		}
 	}
 	return t, nil
 }
 
-// collect reads a node to its end into one batch. With result set, the bound on rows holds.
-func (r *Run) collect(n Node, result bool) (*Batch, error) {
+// collect reads a node to its end into one batch, whose columns are put together when they are asked for.
+func (r *Run) collect(n Node) (*Batch, error) { return r.gatherAll(n, r.noRows) }
+
+func (r *Run) noRows(int) error { return nil }
+
+func (r *Run) gatherAll(n Node, count func(rows int) error) (*Batch, error) {
 	next, err := n.Open(r)
 	if err != nil {
 		return nil, err
 	}
-	fields := n.Columns()
-	parts := make([][]*column.Vector, len(fields))
+	var parts []*Batch
 	rows := 0
 	for {
 		b, err := next()
@@ -131,32 +144,68 @@ func (r *Run) collect(n Node, result bool) (*Batch, error) {
 			continue
 		}
 		rows += b.Rows
-		if result {
-			if err := r.keepRows(rows); err != nil {
-				return nil, err
-			}
+		if err := count(rows); err != nil {
+			return nil, err
 		}
-		var size int64
-		for i := range parts {
-			v := b.Col(i)
-			parts[i] = append(parts[i], v)
-			size += keptSize(v)
+		parts = append(parts, b)
+		size := int64(64)
+		for _, v := range b.cols {
+			if v != nil { // what is not made yet is counted when it is
+				size += r.keptSize(v)
+			}
 		}
 		if err := r.keep(size); err != nil {
 			return nil, err
 		}
 	}
-	cols := make([]*column.Vector, len(fields))
-	for i, f := range fields {
-		cols[i] = column.Concat(f.Type, parts[i]...)
+	return r.concat(n.Columns(), parts, rows), nil
+}
+
+// concat puts batches together, each column when it is asked for.
+func (r *Run) concat(fields []column.Field, parts []*Batch, rows int) *Batch {
+	return lazy(rows, len(fields), func(i int) *column.Vector {
+		vectors := make([]*column.Vector, len(parts))
+		for k, p := range parts {
+			vectors[k] = p.Col(i)
+		}
+		v := column.Concat(fields[i].Type, vectors...)
+		r.stats.BytesKept += r.keptSize(v) // the next check finds out
+		return v
+	})
+}
+
+// maxDynamic bounds one dynamic value, whose parts may be shared and so be larger than the memory they take.
+const maxDynamic = 128 << 20
+
+// measure checks the size of dynamics that were computed against what is left.
+func (r *Run) measure(v *column.Vector, left *int64) error {
+	most := int64(maxDynamic)
+	if r.limits.Bytes > 0 {
+		most = min(most, *left)
 	}
-	return &Batch{Rows: rows, cols: cols}, nil
+	for i := range v.Len() {
+		size := column.SizeOf(v.Value(i), most)
+		if size > most {
+			return &LimitError{"the query makes arrays or bags that are larger than it may keep: make fewer or shorter ones"}
+		}
+		if r.limits.Bytes > 0 {
+			*left -= size
+			most = min(maxDynamic, *left)
+		}
+		if v.IsConst() {
+			return nil
+		}
+	}
+	return nil
 }
 
 // keptSize is the memory of a vector without its dictionary, which batches share.
-func keptSize(v *column.Vector) int64 {
+func (r *Run) keptSize(v *column.Vector) int64 {
 	if codes, _, ok := v.Dictionary(); ok {
 		return int64(codes.Len()) * 4
 	}
-	return v.Size()
+	if r.limits.Bytes > 0 {
+		return v.SizeUpTo(r.limits.Bytes)
+	}
+	return v.SizeUpTo(maxDynamic)
 }

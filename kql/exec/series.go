@@ -45,7 +45,7 @@ type axis struct {
 }
 
 func (n *MakeSeries) run(r *Run) (*Batch, error) {
-	in, err := r.collect(n.Input, false)
+	in, err := r.collect(n.Input)
 	if err != nil {
 		return nil, err
 	}

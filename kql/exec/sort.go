@@ -1,6 +1,9 @@
 package exec
 
 import (
+	"cmp"
+	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/slipway-cd/slipway/kql/column"
@@ -26,70 +29,40 @@ func (n *Sort) Columns() []column.Field { return n.Input.Columns() }
 // Open implements Node.
 func (n *Sort) Open(r *Run) (Stream, error) {
 	return later(r, func() (*Batch, error) {
-		if n.N == nil {
-			b, err := r.collect(n.Input, false)
+		if n.N != nil {
+			most, err := n.N.eval(r)
 			if err != nil {
 				return nil, err
 			}
-			return n.sort(r, b, b.Rows)
+			if most <= batchRows {
+				return n.top(r, int(most))
+			}
+			b, err := n.sorted(r)
+			if err != nil {
+				return nil, err
+			}
+			return b.slice(0, int(min(most, int64(b.Rows)))), nil
 		}
-		most, err := n.N.eval(r)
-		if err != nil {
-			return nil, err
-		}
-		return n.top(r, most)
+		return n.sorted(r)
 	}), nil
 }
 
-// top keeps the first rows of what it has read, so that it never holds much more than those.
-func (n *Sort) top(r *Run, most int64) (*Batch, error) {
-	next, err := n.Input.Open(r)
+func (n *Sort) sorted(r *Run) (*Batch, error) {
+	b, err := r.collect(n.Input)
 	if err != nil {
 		return nil, err
 	}
-	var held []*Batch
-	rows := 0
-	cut := func() error {
-		b, err := n.sort(r, n.concat(held, rows), int(min(most, int64(rows))))
-		if err != nil {
-			return err
-		}
-		held, rows = []*Batch{b}, b.Rows
-		return nil
-	}
-	for {
-		b, err := next()
-		if err != nil {
-			return nil, err
-		}
-		if b == nil {
-			break
-		}
-		held, rows = append(held, b), rows+b.Rows
-		if int64(rows)/2 > most+2*batchRows {
-			if err := cut(); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err := cut(); err != nil {
+	keys, err := n.keys(r, b)
+	if err != nil {
 		return nil, err
 	}
-	return held[0], nil
+	if err := r.keep(int64(b.Rows) * 20); err != nil {
+		return nil, err
+	}
+	return b.gather(n.order(keys, b.Rows)), nil
 }
 
-func (n *Sort) concat(parts []*Batch, rows int) *Batch {
-	fields := n.Columns()
-	return lazy(rows, len(fields), func(i int) *column.Vector {
-		vectors := make([]*column.Vector, len(parts))
-		for k, p := range parts {
-			vectors[k] = p.Col(i)
-		}
-		return column.Concat(fields[i].Type, vectors...)
-	})
-}
-
-func (n *Sort) sort(r *Run, b *Batch, most int) (*Batch, error) {
+func (n *Sort) keys(r *Run, b *Batch) ([]*column.Vector, error) {
 	keys := make([]*column.Vector, len(n.Keys))
 	for i, k := range n.Keys {
 		v, err := k.X.Eval(r, b)
@@ -98,26 +71,172 @@ func (n *Sort) sort(r *Run, b *Batch, most int) (*Batch, error) {
 		}
 		keys[i] = v
 	}
-	if err := r.keep(int64(b.Rows) * 4); err != nil {
+	return keys, nil
+}
+
+// top holds the first rows of what it has read. Of a batch only the rows that come before the last one held are looked at further.
+func (n *Sort) top(r *Run, most int) (*Batch, error) {
+	held := full(0, emptyColumns(n.Columns())...)
+	if most == 0 {
+		return held, nil
+	}
+	next, err := n.Input.Open(r)
+	if err != nil {
 		return nil, err
 	}
-	rows := make([]int32, b.Rows)
-	for i := range rows {
-		rows[i] = int32(i)
+	for {
+		b, err := next()
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			return held, nil
+		}
+		if held.Rows == most {
+			if b, err = n.before(r, b, held); err != nil {
+				return nil, err
+			}
+			if b.Rows == 0 {
+				continue
+			}
+		}
+		both := r.concat(n.Columns(), []*Batch{held, b}, held.Rows+b.Rows)
+		keys, err := n.keys(r, both)
+		if err != nil {
+			return nil, err
+		}
+		rows := n.order(keys, both.Rows)
+		chosen := both.gather(rows[:min(most, len(rows))])
+		for i := range chosen.cols { // now, so that the batches can go
+			chosen.Col(i)
+		}
+		held = full(chosen.Rows, chosen.cols...)
 	}
-	slices.SortStableFunc(rows, func(i, j int32) int {
-		for k, v := range keys {
-			if c := n.Keys[k].compare(v, int(i), int(j)); c != 0 {
+}
+
+// before gives the rows that come before the last one of those held.
+func (n *Sort) before(r *Run, b, held *Batch) (*Batch, error) {
+	keys, err := n.keys(r, b)
+	if err != nil {
+		return nil, err
+	}
+	last, err := n.keys(r, held)
+	if err != nil {
+		return nil, err
+	}
+	var rows []int32
+	for i := range b.Rows {
+		for k, key := range n.Keys {
+			if c := key.compare(keys[k], i, last[k], held.Rows-1); c != 0 {
+				if c < 0 {
+					rows = append(rows, int32(i))
+				}
+				break
+			}
+		}
+	}
+	return b.gather(rows), nil
+}
+
+func emptyColumns(fields []column.Field) []*column.Vector {
+	cols := make([]*column.Vector, len(fields))
+	for i, f := range fields {
+		cols[i] = column.FromValues(f.Type, nil)
+	}
+	return cols
+}
+
+// entry is a row with a number that orders like its first key as far as it goes.
+type entry struct {
+	prefix uint64
+	row    int32
+	null   int8 // -1 before and 1 behind the others
+}
+
+// order gives the rows in order.
+func (n *Sort) order(keys []*column.Vector, rows int) []int32 {
+	entries := make([]entry, rows)
+	first := n.Keys[0]
+	exact := prefixes(keys[0], entries)
+	for i := range entries {
+		entries[i].row = int32(i)
+		if keys[0].Null(i) {
+			entries[i].prefix, entries[i].null = 0, 1
+			if first.NullsFirst {
+				entries[i].null = -1
+			}
+		} else if !first.Ascending {
+			entries[i].prefix = ^entries[i].prefix
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int {
+		if a.null != b.null {
+			return cmp.Compare(a.null, b.null)
+		}
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
+		}
+		i, j := int(a.row), int(b.row)
+		if !exact && a.null == 0 {
+			if c := first.compare(keys[0], i, keys[0], j); c != 0 {
 				return c
 			}
 		}
-		return 0
+		for k := 1; k < len(keys); k++ {
+			if c := n.Keys[k].compare(keys[k], i, keys[k], j); c != 0 {
+				return c
+			}
+		}
+		return cmp.Compare(a.row, b.row)
 	})
-	return b.gather(rows[:most]), nil
+	out := make([]int32, rows)
+	for i, e := range entries {
+		out[i] = e.row
+	}
+	return out
 }
 
-func (k SortKey) compare(v *column.Vector, i, j int) int {
-	if a, b := v.Null(i), v.Null(j); a || b {
+// prefixes sets numbers that are in the order of the values: of whole numbers and reals the values themselves (exact), of texts their
+// first eight bytes, of other types nothing.
+func prefixes(v *column.Vector, entries []entry) (exact bool) {
+	const sign = 1 << 63
+	switch t := v.Type(); {
+	case t.Integral():
+		for i := range entries {
+			entries[i].prefix = uint64(v.Int(i)) ^ sign
+		}
+		return true
+	case t == column.Real:
+		for i := range entries {
+			x := v.Real(i)
+			bits := math.Float64bits(x)
+			switch {
+			case x != x:
+				bits = 0 // a NaN is before every number
+			case x == 0:
+				bits = sign
+			case bits&sign != 0:
+				bits = ^bits
+			default:
+				bits |= sign
+			}
+			entries[i].prefix = bits
+		}
+		return true
+	case t == column.String:
+		var head [8]byte
+		for i := range entries {
+			head = [8]byte{}
+			copy(head[:], v.Str(i))
+			entries[i].prefix = binary.BigEndian.Uint64(head[:])
+		}
+	}
+	return false
+}
+
+// compare orders row i of v against row j of w.
+func (k SortKey) compare(v *column.Vector, i int, w *column.Vector, j int) int {
+	if a, b := v.Null(i), w.Null(j); a || b {
 		switch {
 		case a && b:
 			return 0
@@ -126,7 +245,7 @@ func (k SortKey) compare(v *column.Vector, i, j int) int {
 		}
 		return 1
 	}
-	c := column.Compare(v, i, v, j)
+	c := column.Compare(v, i, w, j)
 	if !k.Ascending {
 		c = -c
 	}

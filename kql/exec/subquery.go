@@ -59,7 +59,7 @@ func (e *InTable) Eval(r *Run, b *Batch) (*column.Vector, error) {
 	}
 	known, ok := r.subquery[e]
 	if !ok {
-		all, err := r.collect(e.Table, false)
+		all, err := r.collect(e.Table)
 		if err != nil {
 			return nil, err
 		}
@@ -103,13 +103,9 @@ func (n *Shared) Open(r *Run) (Stream, error) {
 	return later(r, func() (*Batch, error) {
 		t, ok := r.shared[n]
 		if !ok {
-			b, err := r.collect(n.Table, false)
-			if err != nil {
+			var err error
+			if t, err = r.Table(n.Table); err != nil {
 				return nil, err
-			}
-			t = &column.Table{Rows: b.Rows}
-			for i := range n.Columns() {
-				t.Vectors = append(t.Vectors, b.Col(i))
 			}
 			r.shared[n] = t
 		}

@@ -18,6 +18,7 @@ func arithmetic() []*Func {
 // op is one arithmetic operator in each of the types it knows. Nil: it does not know the type.
 type op struct {
 	result func(a, b column.Type) column.Type // of timespans and datetimes; Invalid where it has no meaning
+	scales bool                               // a dynamic beside a timespan has no meaning: it may be a number or a timespan
 	longs  func(a, b int64) (int64, bool)
 	reals  func(a, b float64) (float64, bool)
 	decs   func(a, b decimal.Decimal) (decimal.Decimal, bool)
@@ -53,6 +54,7 @@ var (
 		decs:  func(a, b decimal.Decimal) (decimal.Decimal, bool) { return a.Sub(b), true },
 	}
 	multiplication = op{
+		scales: true,
 		result: func(a, b column.Type) column.Type {
 			if a == column.TimeSpan && b.Numeric() || a.Numeric() && b == column.TimeSpan {
 				return column.TimeSpan
@@ -64,6 +66,7 @@ var (
 		decs:  func(a, b decimal.Decimal) (decimal.Decimal, bool) { return a.Mul(b), true },
 	}
 	division = op{
+		scales: true,
 		result: func(a, b column.Type) column.Type {
 			switch {
 			case a == column.TimeSpan && b == column.TimeSpan:
@@ -88,6 +91,7 @@ var (
 		},
 	}
 	modulo = op{
+		scales: true,
 		result: func(a, b column.Type) column.Type {
 			if b == column.TimeSpan && (a == column.TimeSpan || a == column.DateTime) {
 				return column.TimeSpan
@@ -174,16 +178,20 @@ func arith(name string, o op) *Func {
 }
 
 func arithResult(o op, a, b column.Type) column.Type {
+	mixed := false
 	switch {
 	case a == column.Dynamic && b == column.Dynamic:
 		return column.Dynamic
 	case a == column.Dynamic:
-		a = dynamicAs(b)
+		a, mixed = dynamicAs(b), true
 	case b == column.Dynamic:
-		b = dynamicAs(a)
+		b, mixed = dynamicAs(a), true
 	}
 	if a.Numeric() && b.Numeric() {
 		return widest(a, b)
+	}
+	if mixed && o.scales {
+		return column.Invalid
 	}
 	if a == column.TimeSpan || b == column.TimeSpan || a == column.DateTime && b == column.DateTime {
 		return o.result(a, b)

@@ -93,9 +93,9 @@ func arrayFunctions() []*Func {
 			}
 			return slices.Clone(list[max(from, 0):min(to+1, int64(len(list)))])
 		}),
-		turned("array_split", need(dynamics, anyValue), arraySplit),
+		turned("array_split", need(dynamics, wholes), arraySplit),
 		define("array_index_of", long, opt(need(dynamics, anyValue), whole, whole, whole), ints(long, arrayIndexOf)),
-		define("zip", dyn, many(dynamics), dyns(zip)),
+		define("zip", dyn, many(dynamics, need(dynamics)...), dyns(zip)),
 		define("repeat", dyn, need(anyValue, whole), loose(func(a []*column.Vector, i int) column.Value {
 			if a[1].Null(i) || a[1].Int(i) < 0 || a[1].Int(i) > maxRange {
 				return nil

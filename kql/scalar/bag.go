@@ -22,7 +22,7 @@ func bagFunctions() []*Func {
 			}
 			return keys
 		})),
-		define("bag_merge", dyn, many(dynamics), loose(func(a []*column.Vector, i int) column.Value {
+		define("bag_merge", dyn, many(dynamics, need(dynamics)...), loose(func(a []*column.Vector, i int) column.Value {
 			merged := &column.Bag{}
 			for _, v := range a {
 				bag, ok := v.Dyn(i).(*column.Bag)

@@ -147,6 +147,9 @@ func ordering(name string, holds func(int) bool) *Func {
 		case ok && (t == column.String || t == column.GUID):
 			return column.Invalid, fmt.Errorf("the operator %s is not defined for %s and %s: strings are compared with strcmp()",
 				name, args[0], args[1])
+		case ok && !ordered(args[0], args[1]):
+			return column.Invalid, fmt.Errorf("the operator %s is not defined for %s and %s: convert the dynamic first, for example with todatetime()",
+				name, args[0], args[1])
 		case !ok:
 			return column.Invalid, fmt.Errorf("the operator %s is not defined for %s and %s", name, args[0], args[1])
 		}
@@ -158,6 +161,14 @@ func ordering(name string, holds func(int) bool) *Func {
 		}, c, args, n)
 	}
 	return f
+}
+
+// ordered tells whether Kusto orders two types that it can compare: a dynamic only with numbers and with dynamics.
+func ordered(a, b column.Type) bool {
+	if (a == column.Dynamic) == (b == column.Dynamic) {
+		return true
+	}
+	return a.Numeric() || b.Numeric()
 }
 
 // order compares two columns; null if either is null. A NaN is in no order.
@@ -269,7 +280,8 @@ func between(name string, negate bool) *Func {
 		}
 		for _, bound := range []column.Type{args[1], high} {
 			t, ok := comparedAs(args[0], bound)
-			if !ok || t == column.String || t == column.GUID || t == column.Bool {
+			if !ok || t == column.String || t == column.GUID || args[0] == column.Bool || bound == column.Bool || !ordered(args[0], bound) ||
+				(args[1] == column.Dynamic) != (high == column.Dynamic) {
 				return column.Invalid, fmt.Errorf("the operator %s is not defined for %s, %s and %s", name, args[0], args[1], args[2])
 			}
 		}

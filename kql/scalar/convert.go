@@ -24,7 +24,8 @@ func conversions() []*Func {
 	all = append(all, synonyms(to("tobool", column.Bool, anyValue), "toboolean")...)
 	all = append(all, synonyms(to("toreal", column.Real, anyValue), "todouble")...)
 	all = append(all, synonyms(to("totimespan", column.TimeSpan, anyValue), "totime")...)
-	return append(all, synonyms(to("todynamic", column.Dynamic, anyValue), "toobject", "parse_json", "parsejson")...)
+	all = append(all, synonyms(to("parse_json", column.Dynamic, texts), "parsejson")...)
+	return append(all, synonyms(to("todynamic", column.Dynamic, anyValue), "toobject")...)
 }
 
 // convert gives a column as another type, as the functions to…() do: what cannot be converted is null. It keeps the encoding.

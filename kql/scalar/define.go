@@ -14,26 +14,33 @@ type kernel func(c *Context, args []*column.Vector, n int) (*column.Vector, erro
 type kind uint8
 
 const (
-	anyValue  kind = iota // every type, unconverted
-	display               // every type, read as string the way tostring() renders it
-	text                  // string, or dynamic, read as string
-	whole                 // int or long
-	number                // int, long, real or decimal, read as real
-	truth                 // bool
-	date                  // datetime
-	span                  // timespan
-	dynamics              // dynamic
-	anyNumber             // int, long, real or decimal, unconverted
+	anyValue    kind = iota // every type, unconverted
+	display                 // every type, read as string the way tostring() renders it
+	text                    // string, or dynamic, read as string
+	whole                   // int or long
+	number                  // int, long, real or decimal, read as real
+	truth                   // bool
+	date                    // datetime
+	span                    // timespan
+	dynamics                // dynamic
+	anyNumber               // int, long, real or decimal, unconverted
+	smallNumber             // int, long or real, read as real
+	texts                   // string, or a dynamic that may be an array of strings, unconverted
+	wholes                  // int or long, or a dynamic that may be an array of them, unconverted
 )
 
 func (k kind) accepts(t column.Type) bool {
 	switch k {
-	case text:
+	case text, texts:
 		return t == column.String || t == column.Dynamic
 	case whole:
 		return t == column.Int || t == column.Long
 	case number, anyNumber:
 		return t.Numeric()
+	case smallNumber:
+		return t.Numeric() && t != column.Decimal
+	case wholes:
+		return t == column.Int || t == column.Long || t == column.Dynamic
 	case truth:
 		return t == column.Bool
 	case date:
@@ -49,14 +56,15 @@ func (k kind) accepts(t column.Type) bool {
 // String names the kind in an error.
 func (k kind) String() string {
 	return [...]string{"a value", "a value", "a string or a dynamic", "a whole number", "a number", "a bool", "a datetime",
-		"a timespan", "a dynamic", "a number"}[k]
+		"a timespan", "a dynamic", "a number", "an int, a long or a real", "a string or a dynamic",
+		"a whole number or a dynamic"}[k]
 }
 
 func (k kind) read(v *column.Vector) *column.Vector {
 	switch k {
 	case display, text:
 		return convert(column.String, v)
-	case number:
+	case number, smallNumber:
 		return convert(column.Real, v)
 	}
 	return v

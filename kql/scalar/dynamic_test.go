@@ -81,6 +81,8 @@ func TestSeries(t *testing.T) {
 		ex("series_stats_dynamic", dyn(`{"min":2.0,"min_idx":8,"max":87.0,"max_idx":3,"avg":32.8,"stdev":28.50363385354827,"variance":812.4571428571429,"sum":492.0,"len":15}`), dyn("[23,46,23,87,4,8,3,75,2,56,13,75,32,16,29]")),
 		ex("series_stats_dynamic", null(column.Dynamic), dyn("[1,null]")), ex("series_stats_dynamic", dyn(`{"min":1.0,"min_idx":1,"max":1.0,"max_idx":1,"avg":1.0,"stdev":0.0,"variance":0.0,"sum":1.0,"len":2}`), dyn("[null,1]"), true),
 		ex("series_fill_const", dyn("[0.0,1,0.0]"), dyn("[null,1,null]"), 0.0), ex("series_fill_const", dyn("[0,1]"), dyn("[-1,1]"), 0, -1), ex("series_fill_forward", dyn("[null,1,1]"), dyn("[null,1,null]")), ex("series_fill_backward", dyn("[1,1,null]"), dyn("[null,1,null]")),
+		ex("series_fill_linear", dyn("[1,1,1.5,2,2]"), dyn("[null,1,null,2,null]")), ex("series_fill_linear", dyn("[0.0,0.0]"), dyn("[null,null]")), ex("series_fill_linear", dyn("[null,1,2.0,3,null]"), dyn("[null,1,-1,3,null]"), -1, false),
+		ex("series_fill_linear", dyn("[7,7]"), dyn("[null,null]"), null(column.Long), true, 7),
 		ex("series_fill_forward", dyn("[1,1]"), dyn("[1,-1]"), -1),
 	})
 }

@@ -46,7 +46,7 @@ func ipFunctions() []*Func {
 		}))
 	}
 	inAnyRange := func(name string, parse func(string) (netip.Prefix, bool)) *Func {
-		return define(name, yes, many(anyValue, need(text)...), bools(func(a []*column.Vector, i int) (bool, bool) {
+		return define(name, yes, many(texts, need(text)...), bools(func(a []*column.Vector, i int) (bool, bool) {
 			ip, ok := parse(a[0].Str(i))
 			for _, v := range candidates(a[1:], i) {
 				within, valid := parse(Display(v))
@@ -58,9 +58,9 @@ func ipFunctions() []*Func {
 		}))
 	}
 	search := func(name string, repeat bool, match func(candidate, wanted string) bool) *Func {
-		params := need(text, anyValue)
+		params := need(text, texts)
 		if repeat {
-			params = many(anyValue, need(text)...)
+			params = many(texts, need(text)...)
 		}
 		return define(name, yes, params, bools(func(a []*column.Vector, i int) (bool, bool) {
 			found := addresses(a[0].Str(i))

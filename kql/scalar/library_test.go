@@ -38,11 +38,53 @@ func TestSynonymsDoTheSame(t *testing.T) {
 	})
 }
 
+func TestNoFunctionOfTheLibraryIsMissing(t *testing.T) {
+	for _, name := range scalar.Names() {
+		if scalar.Missing(name) {
+			t.Errorf("%s is here, and listed as missing", name)
+		}
+	}
+	for name, want := range map[string]bool{"parse_xml": true, "geo_angle": true, "strlenn": false, "": false} {
+		if scalar.Missing(name) != want {
+			t.Errorf("%q is missing: %t, want %t", name, !want, want)
+		}
+	}
+}
+
+func TestRandomFunctionsDifferInEveryRow(t *testing.T) {
+	const n = 1000
+	for _, c := range []struct {
+		name string
+		args []*column.Vector
+		most float64 // of a number
+	}{
+		{"rand", nil, 1}, {"rand", []*column.Vector{column.NewConst(column.Long, int64(1_000_000), n)}, 1_000_000}, {"new_guid", nil, 0},
+	} {
+		f, _ := lookup(t, c.name)
+		called.Store(c.name, true)
+		v, err := f.Eval(ctx(), c.args, n)
+		if err != nil || v.Len() != n || !f.NotPure {
+			t.Fatalf("%s gave %d rows (%v), pure %t", c.name, v.Len(), err, !f.NotPure)
+		}
+		seen := map[column.Value]bool{}
+		for i := range n {
+			x := v.Value(i)
+			seen[x] = true
+			if f, ok := x.(float64); ok && (f < 0 || f >= c.most) {
+				t.Errorf("%s gave %v", c.name, f)
+			}
+		}
+		if len(seen) < n*9/10 {
+			t.Errorf("%s gave %d different values in %d rows", c.name, len(seen), n)
+		}
+	}
+}
+
 // FuzzFunctions calls every function with values of every type: whatever they are, a function that takes them gives a result of the
 // type that it announced, in every row, and does not panic.
 func FuzzFunctions(f *testing.F) {
 	f.Add(uint16(3), uint32(0x1234), int64(5), 1.5, "a,b", `{"a":[1,2]}`)
-	f.Add(uint16(99), uint32(0), int64(-1), -0.0, "", "")
+	f.Add(uint16(99), uint32(0), int64(-1), -1e-300, "", "")
 	f.Add(uint16(200), uint32(0xffffffff), int64(1<<62), 1e300, "2020-01-01", `[null,"x",{"y":1.5}]`)
 	names := scalar.Names()
 	types := []column.Type{column.Bool, column.Int, column.Long, column.Real, column.Decimal, column.String, column.DateTime, column.TimeSpan,

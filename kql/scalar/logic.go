@@ -219,7 +219,7 @@ func evalCoalesce(c *Context, args []*column.Vector, n int) (*column.Vector, err
 
 // extremum is min_of and max_of: nulls do not count.
 func extremum(name string, better func(int) bool) *Func {
-	f := &Func{Name: name, MinArgs: 1, MaxArgs: -1}
+	f := &Func{Name: name, MinArgs: 2, MaxArgs: -1}
 	f.Resolve = func(args []column.Type) (column.Type, error) {
 		t := commonType(args)
 		for i, a := range args {

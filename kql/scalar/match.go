@@ -229,10 +229,8 @@ func isTerm(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 func listOperator(name string, anyOf bool) *Func {
 	f := &Func{Name: name, MinArgs: 2, MaxArgs: -1}
 	f.Resolve = func(args []column.Type) (column.Type, error) {
-		for _, t := range args {
-			if !text.accepts(t) {
-				return column.Invalid, fmt.Errorf("%s looks for strings in a string, not for %s", name, t)
-			}
+		if !text.accepts(args[0]) {
+			return column.Invalid, fmt.Errorf("the operator %s is not defined for %s: it looks for terms in a string", name, args[0])
 		}
 		return column.Bool, nil
 	}

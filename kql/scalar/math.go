@@ -23,7 +23,7 @@ func mathFunctions() []*Func {
 		return where(name, f, func(float64) bool { return true })
 	}
 	test := func(name string, f func(float64) bool) *Func {
-		return define(name, column.Bool, need(number), bools(func(a []*column.Vector, i int) (bool, bool) { return f(a[0].Real(i)), true }))
+		return define(name, column.Bool, need(smallNumber), bools(func(a []*column.Vector, i int) (bool, bool) { return f(a[0].Real(i)), true }))
 	}
 	two := func(name string, f func(a, b int64) int64) *Func {
 		return define(name, long, need(whole, whole), ints(long, func(a []*column.Vector, i int) (int64, bool) {
@@ -52,7 +52,7 @@ func mathFunctions() []*Func {
 			}
 			return x
 		}).named(AutoNone),
-		of("ceiling", math.Ceil).named(AutoNone),
+		of("ceiling", math.Ceil),
 		define("pi", r, nil, func(_ *Context, _ []*column.Vector, n int) (*column.Vector, error) {
 			return column.NewConst(r, math.Pi, n), nil
 		}),

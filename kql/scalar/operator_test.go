@@ -100,7 +100,7 @@ func TestComparisons(t *testing.T) {
 		ex("<", true, 1, 2), ex("<=", true, 2, 2.0), ex(">", false, 1, 2), ex(">=", true, lasting("1h"), lasting("1h")), ex("<", true, false, true),
 		ex("<", true, dec("1.5"), 2), ex("<", false, math.NaN(), 1.0), ex(">", false, math.NaN(), 1.0), ex("==", false, math.NaN(), math.NaN()),
 		ex("==", true, dyn(`{"a":1,"b":[2.0]}`), dyn(`{"b":[2],"a":1}`)), ex("==", false, dyn(`[1]`), dyn(`[1,2]`)),
-		ex("<", true, dyn("1"), dyn("2")), ex("<", null(column.Bool), dyn(`"a"`), 1),
+		ex("<", true, dyn("1"), dyn("2")), ex("<", null(column.Bool), dyn(`"a"`), 1), ex("has_any", true, "5 of 6", 5),
 		ex("between", true, 50, 50, 55), ex("between", true, 55, 50, 55.0), ex("between", false, 56, 50, 55), ex("!between", true, 56, 50, 55),
 		ex("around", true, at("2021-01-01 01:29"), at("2021-01-01 01:30"), lasting("1m")), ex("around", false, 5, 3, 1), ex("around", true, 4.5, 4, 0.5), ex("around", null(column.Bool), 4, null(column.Long), 1),
 		ex("between", true, at("2020-01-02"), at("2020-01-01"), lasting("1d")), ex("between", false, at("2020-01-03"), at("2020-01-01"), lasting("1d")),

@@ -24,7 +24,7 @@ func regexFunctions() []*Func {
 			return re.ReplaceAllString(a[2].Str(i), rewriting(a[1].Str(i)))
 		})))),
 		trimmer("trim_start", true, false), trimmer("trim_end", false, true), trimmer("trim", true, true),
-		regexAt(1, define("indexof_regex", long, opt(need(display, text), whole, whole, whole), indexOfRegex)),
+		regexAt(1, define("indexof_regex", long, opt(need(display, display), whole, whole, whole), indexOfRegex)),
 		define("regex_quote", str, need(display), strs(func(a []*column.Vector, i int) string { return regexp.QuoteMeta(a[0].Str(i)) })),
 		define("countof", long, opt(need(text, text), text), countOf).check(checkCountOf),
 	}

@@ -6,6 +6,6 @@ func families() [][]*Func {
 		arithmetic(), comparisons(), logic(), matching(), membership(), conversions(),
 		stringFunctions(), regexFunctions(), datetimeFunctions(), formatting(), mathFunctions(), binning(),
 		arrayFunctions(), bagFunctions(), setFunctions(), seriesFunctions(),
-		encoding(), parsers(), ipFunctions(),
+		encoding(), parsers(), ipFunctions(), random(),
 	}
 }

@@ -2,6 +2,7 @@ package scalar
 
 import (
 	"math"
+	"slices"
 
 	"github.com/slipway-cd/slipway/kql/column"
 )
@@ -89,9 +90,10 @@ func seriesFunctions() []*Func {
 			return correlation(x, y), true
 		})),
 		define("series_stats_dynamic", dyn, opt(need(dynamics), truth), dyns(seriesStats)),
-		define("series_fill_const", dyn, opt(need(dynamics, anyValue), anyValue), loose(seriesFillConst)),
-		define("series_fill_forward", dyn, opt(need(dynamics), anyValue), loose(func(a []*column.Vector, i int) column.Value { return seriesFill(a, i, true) })),
-		define("series_fill_backward", dyn, opt(need(dynamics), anyValue), loose(func(a []*column.Vector, i int) column.Value { return seriesFill(a, i, false) })),
+		define("series_fill_const", dyn, opt(need(dynamics, anyNumber), anyNumber), loose(seriesFillConst)).named(AutoArg),
+		define("series_fill_linear", dyn, opt(need(dynamics), anyNumber, truth, anyNumber), loose(seriesFillLinear)).named(AutoArg),
+		define("series_fill_forward", dyn, opt(need(dynamics), anyNumber), loose(func(a []*column.Vector, i int) column.Value { return seriesFill(a, i, true) })).named(AutoArg),
+		define("series_fill_backward", dyn, opt(need(dynamics), anyNumber), loose(func(a []*column.Vector, i int) column.Value { return seriesFill(a, i, false) })).named(AutoArg),
 	)
 }
 
@@ -126,8 +128,8 @@ func seriesOperator(name string, f func(a, b float64) column.Value) *Func {
 	resolve := fn.Resolve
 	fn.Resolve = func(args []column.Type) (column.Type, error) {
 		for i, t := range args {
-			if t != column.Dynamic && !t.Numeric() {
-				return column.Invalid, badArgument(name, i, "a dynamic array or a number", t)
+			if t != column.Dynamic && !t.Numeric() || args[0] != column.Dynamic && args[1] != column.Dynamic {
+				return column.Invalid, badArgument(name, i, "a dynamic array, or a number beside one", t)
 			}
 		}
 		return resolve(args)
@@ -219,8 +221,8 @@ func seriesStats(a []*column.Vector, i int) column.Value {
 	return bag
 }
 
-// missing tells whether an element is to be filled: null, or the placeholder that stands for a missing value.
-func missing(v, placeholder column.Value) bool {
+// lacking tells whether an element is to be filled: null, or the placeholder that stands for a missing value.
+func lacking(v, placeholder column.Value) bool {
 	return v == nil || placeholder != nil && sameValue(v, placeholder)
 }
 
@@ -235,7 +237,7 @@ func seriesFillConst(a []*column.Vector, i int) column.Value {
 	}
 	filled := make([]column.Value, len(list))
 	for k, v := range list {
-		if filled[k] = v; missing(v, placeholder) {
+		if filled[k] = v; lacking(v, placeholder) {
 			filled[k] = a[1].Value(i)
 		}
 	}
@@ -259,10 +261,59 @@ func seriesFill(a []*column.Vector, i int, forward bool) column.Value {
 			k = len(list) - 1 - step
 		}
 		filled[k] = list[k]
-		if !missing(list[k], placeholder) {
+		if !lacking(list[k], placeholder) {
 			last = list[k]
 		} else if last != nil {
 			filled[k] = last
+		}
+	}
+	return filled
+}
+
+// seriesFillLinear fills missing elements on a straight line between those beside them; at the ends with the nearest one, unless the third
+// argument is false. An array of which all is missing is filled with the fourth argument, 0 if there is none.
+func seriesFillLinear(a []*column.Vector, i int) column.Value {
+	list, ok := a[0].Dyn(i).([]column.Value)
+	if !ok {
+		return nil
+	}
+	var placeholder, constant column.Value = nil, 0.0
+	edges := true
+	if len(a) > 1 {
+		placeholder = a[1].Value(i)
+	}
+	if len(a) > 2 && !a[2].Null(i) {
+		edges = a[2].Bool(i)
+	}
+	if len(a) > 3 {
+		constant = a[3].Value(i)
+	}
+	filled := slices.Clone(list)
+	last := -1 // the place of the last element that is there
+	for k, v := range list {
+		if lacking(v, placeholder) {
+			continue
+		}
+		for gap := last + 1; gap < k; gap++ {
+			switch {
+			case last >= 0:
+				from, ok := asNumber(list[last])
+				to, ok2 := asNumber(v)
+				if filled[gap] = nil; ok && ok2 {
+					filled[gap] = from + (to-from)*float64(gap-last)/float64(k-last)
+				}
+			case edges:
+				filled[gap] = v
+			}
+		}
+		last = k
+	}
+	for gap := last + 1; gap < len(list); gap++ {
+		switch {
+		case last < 0:
+			filled[gap] = constant
+		case edges:
+			filled[gap] = list[last]
 		}
 	}
 	return filled

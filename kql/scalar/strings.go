@@ -84,7 +84,7 @@ func stringFunctions() []*Func {
 		define("to_utf8", dyn, need(display), dyns(codePoints)),
 	}
 	all = append(all, define("unicode_codepoints_from_string", dyn, need(display), dyns(codePoints)))
-	all = append(all, synonyms(define("make_string", str, many(anyValue), strs(makeString)), "unicode_codepoints_to_string")...)
+	all = append(all, synonyms(define("make_string", str, many(wholes), strs(makeString)), "unicode_codepoints_to_string")...)
 	return append(all, synonyms(define("strcat_array", str, need(dynamics, display), strs(func(a []*column.Vector, i int) string {
 		list, _ := a[0].Dyn(i).([]column.Value)
 		return strings.Join(displays(list), a[1].Str(i))

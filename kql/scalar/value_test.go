@@ -20,7 +20,7 @@ func TestConversions(t *testing.T) {
 		ex("todatetime", at("2015-12-31 23:59:59.9"), "2015-12-31 23:59:59.9"), ex("todatetime", at("2022-12-02"), "12-02-2022"), ex("todatetime", null(column.DateTime), "x"),
 		ex("totimespan", lasting("1s"), "00:00:01"), ex("totimespan", lasting("1d"), "1.00:00:00"), ex("totimespan", null(column.TimeSpan), "x"),
 		ex("toguid", uuid("70fc66f7-8279-44fc-9092-d364d70fce44"), "70fc66f7-8279-44fc-9092-d364d70fce44"), ex("toguid", null(column.GUID), "x"),
-		ex("parse_json", dyn(`{"a":[1,2.5,null]}`), `{"a":[1,2.5,null]}`), ex("todynamic", dyn(`"no json"`), "no json"), ex("parse_json", null(column.Dynamic), ""), ex("parse_json", dyn(`{"a":1}`), dyn(`{"a":1}`)),
+		ex("todynamic", dyn("5"), 5), ex("parse_json", dyn(`{"a":[1,2.5,null]}`), `{"a":[1,2.5,null]}`), ex("todynamic", dyn(`"no json"`), "no json"), ex("parse_json", null(column.Dynamic), ""), ex("parse_json", dyn(`{"a":1}`), dyn(`{"a":1}`)),
 		ex("gettype", "string", "a"), ex("gettype", "long", 1), ex("gettype", "int", integer(1)), ex("gettype", "double", 1.5), ex("gettype", "datetime", at("2020-01-01")), ex("gettype", "dictionary", dyn("{}")),
 		ex("gettype", "array", dyn("[]")), ex("gettype", "double", dyn("123.45")), ex("gettype", "null", null(column.Dynamic)), ex("gettype", "bool", true),
 	})

@@ -12,7 +12,7 @@ type Query struct {
 
 // Let names a value, a table or a function: let x = …
 type Let struct {
-	At    Pos
+	At    Pos // of the name
 	Name  string
 	Value Expr // *Function for a function or a view
 }
@@ -151,3 +151,25 @@ func (x *Between) Pos() Pos  { return x.At }
 func (x *TypeOf) Pos() Pos   { return x.At }
 func (x *Function) Pos() Pos { return x.At }
 func (x *Pipe) Pos() Pos     { return x.Source.Pos() }
+
+// Start is where the text of an expression begins; Pos of an operation is its operator.
+func Start(x Expr) Pos {
+	for {
+		switch y := x.(type) {
+		case *Member:
+			x = y.X
+		case *Index:
+			x = y.X
+		case *Binary:
+			x = y.L
+		case *In:
+			x = y.X
+		case *Between:
+			x = y.X
+		case *Pipe:
+			x = y.Source
+		default:
+			return x.Pos()
+		}
+	}
+}

@@ -37,5 +37,13 @@ func Errorf(at Pos, code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Line: at.Line, Column: at.Column}
 }
 
-// codeSyntax is what Kusto calls a text that does not parse.
-const codeSyntax = "SYN0002"
+// Codes that Kusto's own parser has for texts that are no queries.
+const (
+	codeUnclosed   = "KS001" // a string without an end
+	codeCharacter  = "KS002" // a character that starts nothing
+	codeExpected   = "KS005" // another token is expected
+	codeMissing    = "KS006" // an expression is missing
+	codeType       = "KS160" // no type of this name
+	codeOperator   = "KS176" // no operator of this name
+	codeUnexpected = "KS198" // more than the grammar has here
+)

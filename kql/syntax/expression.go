@@ -146,7 +146,7 @@ func (p *parser) equality() (Expr, error) {
 			return nil, err
 		}
 		if p.peek().isOne(equals) {
-			return nil, Errorf(p.peek().pos, codeSyntax, "comparisons do not chain: put one of them in parentheses")
+			return nil, Errorf(p.peek().pos, codeUnexpected, "comparisons do not chain: put one of them in parentheses")
 		}
 		op := t.text
 		if op == "<>" {
@@ -214,7 +214,7 @@ func (p *parser) relational() (Expr, error) {
 		return nil, err
 	}
 	if p.peek().isOne(ordering) {
-		return nil, Errorf(p.peek().pos, codeSyntax, "comparisons do not chain: write a < b and b < c, or between (… .. …)")
+		return nil, Errorf(p.peek().pos, codeUnexpected, "comparisons do not chain: write a < b and b < c, or between (… .. …)")
 	}
 	return &Binary{At: t.pos, Op: t.text, L: x, R: r}, nil
 }
@@ -311,7 +311,7 @@ func (p *parser) primary() (Expr, error) {
 		p.at++
 		return &Wildcard{At: t.pos, Pattern: "*"}, nil
 	case t.kind != name || strings.HasPrefix(t.text, "!"):
-		return nil, p.want("an expression")
+		return nil, p.wantCode(codeMissing, "an expression")
 	case t.is("dynamic") && p.ahead(1).is("("):
 		return p.dynamic()
 	case t.is("typeof") && p.ahead(1).is("("):
@@ -325,7 +325,9 @@ func (p *parser) primary() (Expr, error) {
 
 func (p *parser) typeOf() (Expr, error) {
 	at := p.next().pos
-	p.at++
+	if _, err := p.expect("("); err != nil {
+		return nil, err
+	}
 	t, err := p.typeName()
 	if err != nil {
 		return nil, err
@@ -363,103 +365,4 @@ func (p *parser) call() (*Call, error) {
 	}
 	c.End = p.next().end
 	return c, nil
-}
-
-// dynamic reads dynamic(…): JSON with the language's own literals in it.
-func (p *parser) dynamic() (Expr, error) {
-	t := p.next()
-	p.at++
-	v, err := p.json()
-	if err != nil {
-		return nil, err
-	}
-	stop, err := p.expect(")")
-	if err != nil {
-		return nil, err
-	}
-	return &Literal{At: t.pos, Type: column.Dynamic, Value: v, Text: p.src[t.pos.Offset:stop.end]}, nil
-}
-
-func (p *parser) json() (column.Value, error) {
-	if err := p.deeper(); err != nil {
-		return nil, err
-	}
-	defer p.shallower()
-	t := p.peek()
-	switch {
-	case t.kind == literal:
-		p.at++
-		return t.value, nil
-	case t.is("-") || t.is("+"):
-		p.at++
-		switch n := p.peek().value.(type) {
-		case int64:
-			p.at++
-			if t.text == "-" {
-				n = -n
-			}
-			return n, nil
-		case float64:
-			p.at++
-			if t.text == "-" {
-				n = -n
-			}
-			return n, nil
-		}
-		return nil, p.want("a number")
-	case t.is("null"):
-		p.at++
-		return nil, nil
-	case t.is("dynamic") && p.ahead(1).is("("):
-		x, err := p.dynamic()
-		if err != nil {
-			return nil, err
-		}
-		return x.(*Literal).Value, nil
-	case t.kind == name && t.quoted: // ['one text']
-		p.at++
-		return []column.Value{t.text}, nil
-	case t.is("["):
-		p.at++
-		list := []column.Value{}
-		for !p.accept("]") {
-			v, err := p.json()
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-			if !p.accept(",") && !p.is("]") {
-				return nil, p.want("“,” or “]”")
-			}
-		}
-		return list, nil
-	case t.is("{"):
-		p.at++
-		return p.jsonBag()
-	}
-	return nil, p.want("a value of JSON")
-}
-
-func (p *parser) jsonBag() (column.Value, error) {
-	bag := &column.Bag{}
-	for !p.accept("}") {
-		k := p.peek()
-		key, ok := k.value.(string)
-		if !ok {
-			return nil, p.want("a name in quotes")
-		}
-		p.at++
-		if _, err := p.expect(":"); err != nil {
-			return nil, err
-		}
-		v, err := p.json()
-		if err != nil {
-			return nil, err
-		}
-		bag.Set(key, v)
-		if !p.accept(",") && !p.is("}") {
-			return nil, p.want("“,” or “}”")
-		}
-	}
-	return bag, nil
 }

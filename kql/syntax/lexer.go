@@ -2,13 +2,10 @@ package syntax
 
 import (
 	"errors"
-	"math"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/shopspring/decimal"
 
 	"github.com/slipway-cd/slipway/kql/column"
 )
@@ -20,7 +17,8 @@ type lexer struct {
 	src    string
 	at     int
 	line   int
-	start  int // offset of the current line
+	column int // characters of the line up to count
+	count  int // an offset; counted on from here, since a line may be as long as the query
 	tokens []token
 }
 
@@ -57,13 +55,15 @@ func lex(src string) ([]token, error) {
 }
 
 func (l *lexer) pos() Pos {
-	return Pos{Line: l.line, Column: utf8.RuneCountInString(l.src[l.start:l.at]) + 1, Offset: l.at}
+	l.column += utf8.RuneCountInString(l.src[l.count:l.at])
+	l.count = l.at
+	return Pos{Line: l.line, Column: l.column + 1, Offset: l.at}
 }
 
 func (l *lexer) newline() {
 	l.at++
 	l.line++
-	l.start = l.at
+	l.column, l.count = 0, l.at
 }
 
 // space skips white space and comments.
@@ -138,7 +138,7 @@ func (l *lexer) token() (token, error) {
 		}
 	}
 	r, _ := utf8.DecodeRuneInString(l.src[l.at:])
-	return token{}, Errorf(pos, codeSyntax, "the character %q has no meaning here", r)
+	return token{}, Errorf(pos, codeCharacter, "the character %q has no meaning here", r)
 }
 
 // stringAhead reports whether a string with a prefix (@ for verbatim, h for secret) starts here.
@@ -166,7 +166,7 @@ func (l *lexer) text(pos Pos) (token, error) {
 	var b strings.Builder
 	for {
 		if l.at >= len(l.src) || l.src[l.at] == '\n' && !verbatim {
-			return token{}, Errorf(pos, codeSyntax, "this string has no closing %c", quote)
+			return token{}, Errorf(pos, codeUnclosed, "this string has no closing %c", quote)
 		}
 		c := l.src[l.at]
 		switch {
@@ -212,7 +212,7 @@ func (l *lexer) escape(b *strings.Builder) error {
 			return nil
 		}
 	}
-	return Errorf(pos, codeSyntax, `a backslash starts an escape such as \n, \\ or \u0041; for a text with backslashes write @"…"`)
+	return Errorf(pos, codeCharacter, `a backslash starts an escape such as \n, \\ or \u0041; for a text with backslashes write @"…"`)
 }
 
 // fenced reads a multi-line string between ``` or ~~~.
@@ -221,7 +221,7 @@ func (l *lexer) fenced(pos Pos) (token, error) {
 	start := l.at
 	stop := strings.Index(l.src[l.at+3:], fence)
 	if stop < 0 {
-		return token{}, Errorf(pos, codeSyntax, "this string has no closing %s", fence)
+		return token{}, Errorf(pos, codeUnclosed, "this string has no closing %s", fence)
 	}
 	value := l.src[l.at+3 : l.at+3+stop]
 	for stop += 6; stop > 0; stop-- {
@@ -262,7 +262,7 @@ func (l *lexer) number(pos Pos) (token, error) {
 		text := l.src[start:l.at]
 		n, err := strconv.ParseUint(text[2:], 16, 64)
 		if err != nil {
-			return token{}, Errorf(pos, codeSyntax, "%s is no hexadecimal number of 64 bits", text)
+			return token{}, Errorf(pos, "", "%s is no hexadecimal number of 64 bits", text)
 		}
 		return token{kind: literal, text: text, typ: column.Long, value: int64(n), pos: pos}, nil
 	}
@@ -293,24 +293,24 @@ func (l *lexer) number(pos Pos) (token, error) {
 	text := l.src[start:l.at]
 	if unit := text[len(num):]; unit != "" {
 		if _, ok := column.Unit(unit); !ok {
-			return token{}, Errorf(pos, codeSyntax, "%s is neither a number nor a timespan (such as 5m, 1.5h, 30s)", text)
+			return token{}, Errorf(pos, "", "%s is neither a number nor a timespan (such as 5m, 1.5h, 30s)", text)
 		}
 		span, ok := column.ScaleUnit(num, unit)
 		if !ok {
-			return token{}, Errorf(pos, codeSyntax, "the timespan %s is longer than ±29,000 years", text)
+			return token{}, Errorf(pos, "", "the timespan %s is longer than ±29,000 years", text)
 		}
 		return token{kind: literal, text: text, typ: column.TimeSpan, value: span, pos: pos}, nil
 	}
 	if whole {
 		n, err := strconv.ParseInt(num, 10, 64)
 		if err != nil {
-			return token{}, Errorf(pos, codeSyntax, "%s does not fit a long (64 bits); write it as a real (%s.0)", num, num)
+			return token{}, Errorf(pos, "", "%s does not fit a long (64 bits); write it as a real (%s.0)", num, num)
 		}
 		return token{kind: literal, text: text, typ: column.Long, value: n, pos: pos}, nil
 	}
 	f, err := strconv.ParseFloat(num, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return token{}, Errorf(pos, codeSyntax, "%s is no number", num)
+		return token{}, Errorf(pos, "", "%s is no number", num)
 	}
 	return token{kind: literal, text: text, typ: column.Real, value: f, pos: pos}, nil
 }
@@ -346,13 +346,13 @@ func (l *lexer) word(pos Pos) (token, error) {
 	}
 	stop := strings.IndexAny(l.src[l.at:], ")\n")
 	if stop < 0 || l.src[l.at+stop] != ')' {
-		return token{}, Errorf(pos, codeSyntax, "%s( has no closing parenthesis", word)
+		return token{}, Errorf(pos, "", "%s( has no closing parenthesis", word)
 	}
 	raw := strings.TrimSpace(l.src[l.at+i+1 : l.at+stop])
 	l.at += stop + 1
 	value, err := parseLiteral(typ, raw)
 	if err != nil {
-		return token{}, Errorf(pos, codeSyntax, "%s(%s): %v", word, raw, err)
+		return token{}, Errorf(pos, "", "%s(%s): %v", word, raw, err)
 	}
 	return token{kind: literal, text: l.src[start:l.at], typ: typ, value: value, pos: pos}, nil
 }
@@ -360,82 +360,4 @@ func (l *lexer) word(pos Pos) (token, error) {
 // afterDot reports whether the last token is a dot, so that what follows is a member and no literal.
 func (l *lexer) afterDot() bool {
 	return len(l.tokens) > 0 && l.tokens[len(l.tokens)-1].is(".")
-}
-
-// literalTypes are the words that, with a parenthesis, start a typed literal. dynamic is not: its content is parsed.
-var literalTypes = map[string]column.Type{
-	"bool": column.Bool, "boolean": column.Bool, "int": column.Int, "long": column.Long, "real": column.Real, "double": column.Real,
-	"decimal": column.Decimal, "datetime": column.DateTime, "date": column.DateTime, "time": column.TimeSpan, "timespan": column.TimeSpan,
-	"guid": column.GUID,
-}
-
-func parseLiteral(t column.Type, raw string) (column.Value, error) {
-	if raw == "null" || raw == "" {
-		return nil, nil
-	}
-	if n := len(raw); n >= 2 && (raw[0] == '"' || raw[0] == '\'') && raw[n-1] == raw[0] {
-		raw = raw[1 : n-1]
-	}
-	switch t {
-	case column.Bool:
-		switch strings.ToLower(raw) {
-		case "true", "1":
-			return true, nil
-		case "false", "0":
-			return false, nil
-		}
-		return nil, errors.New("a bool is true, false or null")
-	case column.Int, column.Long:
-		bits := 64
-		if t == column.Int {
-			bits = 32
-		}
-		n, err := strconv.ParseInt(strings.TrimPrefix(raw, "+"), 0, bits)
-		if err != nil {
-			return nil, errors.New("not a whole number of " + strconv.Itoa(bits) + " bits")
-		}
-		return n, nil
-	case column.Real:
-		switch strings.ToLower(raw) {
-		case "nan":
-			return math.NaN(), nil
-		case "+inf", "inf":
-			return math.Inf(1), nil
-		case "-inf":
-			return math.Inf(-1), nil
-		}
-		f, err := strconv.ParseFloat(raw, 64)
-		if err != nil && !errors.Is(err, strconv.ErrRange) {
-			return nil, errors.New("not a number")
-		}
-		return f, nil
-	case column.Decimal:
-		if len(raw) > 64 {
-			return nil, errors.New("more digits than a decimal has")
-		}
-		d, err := decimal.NewFromString(raw)
-		if err != nil || d.Exponent() > 64 || d.Exponent() < -64 {
-			return nil, errors.New("not a decimal number")
-		}
-		return d, nil
-	case column.DateTime:
-		d, ok := column.ParseDateTime(raw)
-		if !ok {
-			return nil, errors.New("not a datetime such as 2024-05-01 or 2024-05-01T12:30:00Z")
-		}
-		return d, nil
-	case column.TimeSpan:
-		s, ok := column.ParseSpan(raw)
-		if !ok {
-			return nil, errors.New("not a timespan such as 1h, 1.12:30:00 or 00:05")
-		}
-		return s, nil
-	case column.GUID:
-		u, ok := column.ParseUUID(raw)
-		if !ok {
-			return nil, errors.New("not a guid such as 74be27de-1e4e-49d9-b579-fe0b331d3642")
-		}
-		return u, nil
-	}
-	return nil, errors.New("no literal of this type")
 }

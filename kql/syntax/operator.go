@@ -109,6 +109,7 @@ type (
 		Op
 		Lookup bool
 		Kind   string // as written, or ""
+		KindAt Pos
 		Right  Expr
 		On     []Expr
 	}

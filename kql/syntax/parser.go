@@ -44,7 +44,7 @@ func parse(src string) (*Query, error) {
 		return nil, err
 	}
 	if result == nil {
-		return nil, p.want("a query: a table's name, then operators after |")
+		return nil, p.wantCode(codeMissing, "a query: a table's name, then operators after |")
 	}
 	return &Query{Lets: lets, Result: result}, nil
 }
@@ -81,9 +81,11 @@ func (p *parser) accept(text string) bool {
 	return false
 }
 
-func (p *parser) want(what string) error {
+func (p *parser) want(what string) error { return p.wantCode(codeExpected, what) }
+
+func (p *parser) wantCode(code, what string) error {
 	t := p.peek()
-	return Errorf(t.pos, codeSyntax, "expected %s, found %s", what, t)
+	return Errorf(t.pos, code, "expected %s, found %s", what, t)
 }
 
 func (p *parser) expect(text string) (token, error) {
@@ -123,8 +125,6 @@ func (p *parser) statements(closing string) ([]*Let, Expr, error) {
 	var lets []*Let
 	var result Expr
 	for {
-		for p.accept(";") {
-		}
 		if p.peek().kind == end || closing != "" && p.is(closing) {
 			return lets, result, nil
 		}
@@ -152,7 +152,7 @@ func (p *parser) statements(closing string) ([]*Let, Expr, error) {
 			}
 			result = x
 		}
-		if p.peek().kind != end && !p.is(";") && (closing == "" || !p.is(closing)) {
+		if !p.accept(";") && p.peek().kind != end && (closing == "" || !p.is(closing)) {
 			return nil, nil, p.want(afterExpr(result != nil))
 		}
 	}
@@ -166,7 +166,7 @@ func afterExpr(result bool) string {
 }
 
 func (p *parser) let() (*Let, error) {
-	at := p.next().pos
+	p.at++
 	n, err := p.name("a name after let")
 	if err != nil {
 		return nil, err
@@ -174,7 +174,7 @@ func (p *parser) let() (*Let, error) {
 	if _, err := p.expect("="); err != nil {
 		return nil, err
 	}
-	l := &Let{At: at, Name: n.text}
+	l := &Let{At: n.pos, Name: n.text}
 	if p.functionAhead() {
 		l.Value, err = p.function()
 	} else {
@@ -225,7 +225,7 @@ func (p *parser) function() (Expr, error) {
 		return nil, err
 	}
 	if f.Result == nil {
-		return nil, p.want("the expression that is the function's result")
+		return nil, p.wantCode(codeMissing, "the expression that is the function's result")
 	}
 	_, err = p.expect("}")
 	return f, err
@@ -289,7 +289,7 @@ func (p *parser) typeName() (column.Type, error) {
 	t := p.peek()
 	typ, ok := column.ParseType(t.text)
 	if t.kind != name || !ok {
-		return column.Invalid, p.want("a type (bool, int, long, real, decimal, string, datetime, timespan, guid or dynamic)")
+		return column.Invalid, p.wantCode(codeType, "a type (bool, int, long, real, decimal, string, datetime, timespan, guid or dynamic)")
 	}
 	p.at++
 	return typ, nil

@@ -133,6 +133,7 @@ func TestSandboxComesUpHealsAndLeavesNothingBehind(t *testing.T) {
 		}
 	})
 	image := pushProbe(ctx, t)
+	sendTelemetry(ctx, t)
 	t.Run("a pod finds names and reaches the API server", func(t *testing.T) { runProbe(ctx, t, image, "first") })
 	t.Run("it all fits into 1.2 GiB", func(t *testing.T) {
 		s, _ := status(ctx, t)
@@ -141,7 +142,7 @@ func TestSandboxComesUpHealsAndLeavesNothingBehind(t *testing.T) {
 		}
 	})
 	for _, names := range [][]string{
-		{"etcd", "kube-apiserver"}, {"containerd", "kubelet"}, {"coredns", "gateway", "registry", "redis"},
+		{"etcd", "kube-apiserver"}, {"containerd", "kubelet"}, {"coredns", "gateway", "registry", "redis", "azure"},
 		{"supervisor"}, {"supervisor", "kube-proxy", "kube-controller-manager", "kube-scheduler"}, nil,
 	} {
 		t.Run("up repairs after kill -9 of "+fmt.Sprint(names), func(t *testing.T) {
@@ -152,6 +153,7 @@ func TestSandboxComesUpHealsAndLeavesNothingBehind(t *testing.T) {
 			}
 		})
 	}
+	t.Run("telemetry from before is still there", func(t *testing.T) { hasTelemetry(ctx, t) })
 	t.Run("pods work after all that", func(t *testing.T) { runProbe(ctx, t, image, "second") })
 
 	t.Run("after a reboot it comes up with what it had", func(t *testing.T) {

@@ -76,6 +76,7 @@ func once(ctx context.Context, client *http.Client, url string) (string, error) 
 	if err != nil {
 		return "", fmt.Errorf("making the request: %w", err)
 	}
+	req.Header.Set("User-Agent", "calculator-check") // package telemetry tells it from a user
 	resp, err := client.Do(req)
 	if err != nil {
 		return "", err

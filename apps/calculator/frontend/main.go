@@ -2,7 +2,9 @@
 //
 // It is configured by environment variables: PORT (8080), VERSION, SLOT, DRAIN,
 // BACKEND_URL (http://localhost:8081), REDIS_DIR (a directory with the files host,
-// port, password, ca.crt; unset: no cache), and FAULT_… (see package fault).
+// port, password, ca.crt; unset: no cache), TELEMETRY_DIR (a directory with the files
+// connection-string, of Application Insights, and ca.crt; unset: no telemetry),
+// TELEMETRY_SAMPLING_RATIO (1), OTEL_EXPORTER_OTLP_ENDPOINT, and FAULT_… (see package fault).
 //
 // "frontend check URL…" asks each URL once it answers, for tests of a release.
 package main
@@ -10,7 +12,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -19,7 +20,6 @@ import (
 	"syscall"
 
 	"github.com/slipway-cd/slipway/apps/calculator/internal/cache"
-	"github.com/slipway-cd/slipway/apps/calculator/internal/fault"
 	"github.com/slipway-cd/slipway/apps/calculator/internal/front"
 	"github.com/slipway-cd/slipway/apps/calculator/internal/serve"
 )
@@ -40,7 +40,7 @@ func main() {
 	}
 }
 
-func newAPI(_ context.Context, c serve.Config, faults *fault.Injector, log *slog.Logger) (http.Handler, error) {
+func newAPI(_ context.Context, p serve.Parts) (http.Handler, error) {
 	backend := os.Getenv("BACKEND_URL")
 	if backend == "" {
 		backend = "http://localhost:8081"
@@ -49,20 +49,22 @@ func newAPI(_ context.Context, c serve.Config, faults *fault.Injector, log *slog
 		return nil, fmt.Errorf("BACKEND_URL=%q: want an http or https URL, for example http://calculator-backend", backend)
 	}
 	f := &front.Frontend{
-		Identity: c.Identity,
+		Identity: p.Config.Identity,
 		Backend:  strings.TrimSuffix(backend, "/"),
-		Faults:   faults,
-		Log:      log,
+		Faults:   p.Faults,
+		Log:      p.Log,
 		Client:   front.NewClient(),
+		Meter:    p.Telemetry.Meter(),
 	}
+	f.Client.Transport = p.Telemetry.Transport(f.Client.Transport)
 	if dir := os.Getenv("REDIS_DIR"); dir != "" {
-		redis, err := cache.Open(dir, c.Identity.Version, log)
+		redis, err := cache.Open(dir, p.Config.Identity.Version, p.Log)
 		if err != nil {
 			return nil, err
 		}
 		f.Cache = redis
 	} else {
-		log.Info("no cache: REDIS_DIR is not set")
+		p.Log.Info("no cache: REDIS_DIR is not set")
 	}
 	return f.Handler()
 }

@@ -84,11 +84,24 @@ capabilities:
 {{- end }}
 {{- end -}}
 
+{{- define "calculator.telemetry" -}}
+{{- if .secret.name }}
+- {name: TELEMETRY_DIR, value: /etc/calculator/telemetry}
+{{- end }}
+{{- with .otlpEndpoint }}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}
+{{- end }}
+{{- if or .secret.name .otlpEndpoint }}
+- {name: TELEMETRY_SAMPLING_RATIO, value: {{ .samplingRatio | quote }}}
+{{- end }}
+{{- end -}}
+
 {{/* One Deployment, Service, PodDisruptionBudget and perhaps HorizontalPodAutoscaler.
      Takes {root, component, env, redis}. */}}
 {{- define "calculator.part" -}}
 {{- $part := index .root.Values .component -}}
 {{- $name := printf "%s-%s" (include "calculator.fullname" .root) .component -}}
+{{- $insights := .root.Values.telemetry.secret -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -115,7 +128,7 @@ spec:
       serviceAccountName: {{ include "calculator.fullname" .root }}
       automountServiceAccountToken: false
       enableServiceLinks: false
-      # The drain, 10 s for the requests under way, and some air.
+      # The drain, 10 s for the requests under way, 3 s for the last telemetry, and some air.
       terminationGracePeriodSeconds: {{ add .root.Values.drainSeconds 15 }}
       {{- with .root.Values.imagePullSecrets }}
       imagePullSecrets:
@@ -149,6 +162,9 @@ spec:
             {{- with .env }}
             {{- toYaml . | nindent 12 }}
             {{- end }}
+            {{- with include "calculator.telemetry" .root.Values.telemetry | trim }}
+            {{- . | nindent 12 }}
+            {{- end }}
             {{- with include "calculator.faults" $part.faults | trim }}
             {{- . | nindent 12 }}
             {{- end }}
@@ -169,14 +185,29 @@ spec:
           {{- end }}
           securityContext:
             {{- include "calculator.containerSecurity" . | nindent 12 }}
-          {{- with .redis }}
+          {{- if or .redis $insights.name }}
           volumeMounts:
+            {{- if .redis }}
             - {name: redis, mountPath: /etc/calculator/redis, readOnly: true}
+            {{- end }}
+            {{- if $insights.name }}
+            - {name: telemetry, mountPath: /etc/calculator/telemetry, readOnly: true}
+            {{- end }}
           {{- end }}
-      {{- with .redis }}
+      {{- if or .redis $insights.name }}
       volumes:
+        {{- with .redis }}
         - name: redis
           secret: {secretName: {{ . | quote }}, defaultMode: 288} # 0440
+        {{- end }}
+        {{- if $insights.name }}
+        - name: telemetry
+          projected:
+            defaultMode: 288
+            sources: # the connection string must be there, ca.crt may be
+              - secret: {name: {{ $insights.name | quote }}, items: [{key: {{ $insights.key | quote }}, path: connection-string}]}
+              - secret: {name: {{ $insights.name | quote }}, items: [{key: ca.crt, path: ca.crt}], optional: true}
+        {{- end }}
       {{- end }}
 ---
 apiVersion: v1

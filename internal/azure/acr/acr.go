@@ -1,4 +1,5 @@
 // Package acr logs in to Azure Container Registries with an Entra identity, without a password and without `az acr login`.
+// Its tests are where the stand-in is, in sandbox/internal/azure/acr.
 package acr
 
 import (

@@ -1,5 +1,5 @@
 // Package aks connects to AKS clusters: the kubeconfig of a user from Azure Resource Manager, and an Entra token with every
-// request, as kubelogin gives it, but without that program.
+// request, as kubelogin gives it, but without that program. Its tests are where the stand-in is, in sandbox/internal/azure/arm.
 package aks
 
 import (

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-cd/slipway/sandbox/internal/app"
+	"github.com/slipway-cd/slipway/sandbox/internal/azure"
 	"github.com/slipway-cd/slipway/sandbox/internal/layout"
 	"github.com/slipway-cd/slipway/sandbox/internal/registry"
 )
@@ -58,7 +60,7 @@ on addresses that the sandbox makes. Needs Linux and root.`,
 	c.CompletionOptions.DisableDefaultCmd = true
 	c.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	c.PersistentFlags().StringVar(&dir, "dir", layout.DefaultDir, "data directory")
-	c.AddCommand(up(&dir), down(&dir), status(&dir), kubectl(&dir), supervise(&dir), serveRegistry())
+	c.AddCommand(up(&dir), down(&dir), status(&dir), kubectl(&dir), supervise(&dir), serveRegistry(), serveAzure())
 	return c
 }
 
@@ -186,6 +188,19 @@ func serveRegistry() *cobra.Command {
 		Use: "registry", Hidden: true, Args: cobra.NoArgs,
 		Short: "Serve the registry (started by the supervisor)",
 		RunE:  func(cmd *cobra.Command, _ []string) error { return registry.Serve(cmd.Context(), config) },
+	}
+	c.Flags().StringVar(&config, "config", "", "configuration file")
+	return c
+}
+
+func serveAzure() *cobra.Command {
+	var config string
+	c := &cobra.Command{
+		Use: "azure", Hidden: true, Args: cobra.NoArgs,
+		Short: "Serve the stand-ins for Azure (started by the supervisor)",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return azure.Serve(cmd.Context(), config, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+		},
 	}
 	c.Flags().StringVar(&config, "config", "", "configuration file")
 	return c

@@ -120,7 +120,7 @@ func (a *App) prepare() error {
 	l := a.Layout
 	for _, dir := range []string{
 		l.Path("bin"), l.Path("conf"), l.Path("logs"), l.Path("logs", "pods"), l.Path("redis"), l.Path("cni"), l.Path("etcd"),
-		l.Path("registry"), l.Path("kubelet"), l.Path("volume-plugins"), l.Run(),
+		l.Path("registry"), l.Path("azure"), l.Path("kubelet"), l.Path("volume-plugins"), l.Run(),
 	} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make a directory: %w", err)

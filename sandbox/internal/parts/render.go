@@ -47,6 +47,13 @@ type values struct {
 	NodeIP, NodeName, PodCIDR, Bridge, CNINetwork      string
 	DNSServiceIP, DNSHealth, ProxyHealth, ProxyMetrics string
 	Registry                                           string
+	Azure                                              azureValues
+}
+
+// azureValues are the constants of the layout that the stand-ins for Azure need.
+type azureValues struct {
+	Tenant, ClientID, ObjectID, Workspace, InstrumentationKey, Component string
+	Ingest, IngestTLS, Query, Entra, Vault, ARM, Control                 string
 }
 
 // Configs renders the configuration files, all but the kubeconfigs.
@@ -57,6 +64,12 @@ func Configs(l layout.Layout, m Machine) ([]File, error) {
 		CNINetwork: layout.CNINetwork, DNSServiceIP: layout.DNSServiceIP,
 		DNSHealth: layout.DNSHealth, ProxyHealth: layout.ProxyHealth, ProxyMetrics: layout.ProxyMetrics,
 		Registry: layout.Registry,
+		Azure: azureValues{
+			Tenant: layout.AzureTenant, ClientID: layout.AzureClientID, ObjectID: layout.AzureObjectID,
+			Workspace: layout.AzureWorkspace, InstrumentationKey: layout.AzureInstrumentationKey, Component: layout.AzureComponent,
+			Ingest: layout.AzureIngest, IngestTLS: layout.AzureIngestTLS, Query: layout.AzureQuery,
+			Entra: layout.AzureEntra, Vault: layout.AzureVault, ARM: layout.AzureARM, Control: layout.AzureControl,
+		},
 	}
 	all, err := template.ParseFS(templates, "templates/*")
 	if err != nil {
@@ -72,6 +85,7 @@ func Configs(l layout.Layout, m Machine) ([]File, error) {
 		{"Corefile", l.Conf("Corefile")},
 		{"redis.conf", l.Conf("redis.conf")},
 		{"registry.yaml", l.Conf("registry.yaml")},
+		{"azure.json", l.Conf("azure.json")},
 	} {
 		var b bytes.Buffer
 		if err := all.ExecuteTemplate(&b, f.template, v); err != nil {
@@ -108,6 +122,7 @@ func Certificates() (cas []string, certs []pki.Cert) {
 		{Name: "gateway", CA: "ca", CN: "slipway:gateway"},
 		{Name: "admin", CA: "ca", CN: "slipway-sandbox-admin", Orgs: []string{"system:masters"}},
 		{Name: "redis", CA: "ca", CN: "redis", Hosts: []string{layout.NodeIP, "redis", "localhost"}},
+		{Name: "azure", CA: "ca", CN: "azure", Hosts: []string{layout.NodeIP, "127.0.0.1", "localhost"}},
 	}
 }
 

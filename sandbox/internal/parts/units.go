@@ -83,6 +83,12 @@ func Units(l layout.Layout, m Machine, t Tasks, p Probes) []supervisor.Unit {
 		Inputs: []string{l.Conf("redis.conf"), l.PKI("redis.crt")}, Ready: p.Redis,
 	}
 
+	azure := supervisor.Unit{
+		Name: "azure", What: "Application Insights, Log Analytics, Entra, Key Vault", Where: layout.AzureQuery,
+		Path: l.Self(), Args: []string{"azure", "--config", l.Conf("azure.json")},
+		Env: []string{gogc}, Inputs: []string{l.Conf("azure.json"), l.PKI("azure.crt")}, Ready: p.HTTP(layout.AzureControl, "/control/"),
+	}
+
 	apiserver := applet("kube-apiserver", "Kubernetes API", layout.APIServer,
 		"--etcd-servers=https://"+layout.EtcdClient, "--etcd-cafile="+l.PKI("etcd-ca.crt"),
 		"--etcd-certfile="+l.PKI("etcd-client.crt"), "--etcd-keyfile="+l.PKI("etcd-client.key"),
@@ -161,7 +167,7 @@ func Units(l layout.Layout, m Machine, t Tasks, p Probes) []supervisor.Unit {
 		Run: nothing, Ready: t.RoutesReady,
 	}
 	return []supervisor.Unit{
-		etcd, containerd, registry, redis, pause, apiserver, controllers, scheduler, kubelet, proxy,
+		etcd, containerd, registry, redis, azure, pause, apiserver, controllers, scheduler, kubelet, proxy,
 		base, coredns, gateway, node, routes,
 	}
 }

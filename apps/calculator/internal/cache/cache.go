@@ -5,25 +5,22 @@ package cache
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
-	// Public certificate authorities: the images have no /etc/ssl, and a managed Redis
-	// has a publicly trusted certificate. Used only where no ca.crt is given.
-	_ "golang.org/x/crypto/x509roots/fallback"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/slipway-cd/slipway/apps/calculator/internal/mounted"
 	"github.com/slipway-cd/slipway/apps/calculator/internal/wire"
 )
 
@@ -42,6 +39,7 @@ const (
 type Redis struct {
 	client *redis.Client
 	prefix string
+	server []attribute.KeyValue // who is called, for spans
 	log    *slog.Logger
 	// When Redis may be asked again, in Unix nanoseconds; 0 while it works.
 	pausedUntil atomic.Int64
@@ -54,36 +52,28 @@ type Redis struct {
 //
 // Keys carry the version, so that a release never reads what another one has written.
 func Open(dir, version string, log *slog.Logger) (*Redis, error) {
-	read := func(name, absent string) (string, error) {
-		b, err := os.ReadFile(filepath.Join(dir, name))
-		if errors.Is(err, fs.ErrNotExist) && absent != "" {
-			return absent, nil
-		}
-		if err != nil {
-			return "", fmt.Errorf("reading Redis settings: %w", err)
-		}
-		return strings.TrimSpace(string(b)), nil
-	}
-	host, err := read("host", "")
+	secret := mounted.Secret(dir)
+	wrong := func(err error) (*Redis, error) { return nil, fmt.Errorf("reading Redis settings: %w", err) }
+	host, err := secret.Read("host")
 	if err != nil {
-		return nil, err
+		return wrong(err)
 	}
-	port, err := read("port", defaultPort)
+	port, err := secret.ReadOr("port", defaultPort)
 	if err != nil {
-		return nil, err
+		return wrong(err)
 	}
-	if _, err := read("password", ""); err != nil {
-		return nil, err
+	if _, err := secret.Read("password"); err != nil {
+		return wrong(err)
 	}
-	roots, err := authorities(filepath.Join(dir, "ca.crt"))
+	roots, err := secret.Authorities("ca.crt")
 	if err != nil {
-		return nil, err
+		return wrong(err)
 	}
 	redis.SetLogger(quiet{log})
 	client := redis.NewClient(&redis.Options{
 		Addr: net.JoinHostPort(host, port),
 		CredentialsProviderContext: func(context.Context) (string, string, error) {
-			password, err := read("password", "")
+			password, err := secret.Read("password")
 			return "", password, err
 		},
 		TLSConfig:             &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12},
@@ -99,23 +89,16 @@ func Open(dir, version string, log *slog.Logger) (*Redis, error) {
 			Mode: maintnotifications.ModeDisabled,
 		},
 	})
-	return &Redis{client: client, prefix: "calculator:" + version + ":", log: log}, nil
-}
-
-// authorities reads PEM certificates; nil, which means the public ones, if there is no file.
-func authorities(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	portNumber, err := net.LookupPort("tcp", port)
 	if err != nil {
-		return nil, fmt.Errorf("reading Redis settings: %w", err)
+		return wrong(err)
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("reading Redis settings: %s holds no PEM certificate", file)
-	}
-	return pool, nil
+	return &Redis{
+		client: client,
+		prefix: "calculator:" + version + ":",
+		server: []attribute.KeyValue{semconv.DBSystemNameRedis, semconv.ServerAddress(host), semconv.ServerPort(portNumber)},
+		log:    log,
+	}, nil
 }
 
 // Get returns the factors kept for n. found is false when there are none, and ok is
@@ -126,7 +109,9 @@ func (r *Redis) Get(ctx context.Context, n wire.Number) (f wire.Factors, found, 
 	}
 	bounded, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	raw, err := r.client.Get(bounded, r.prefix+n.String()).Bytes()
+	traced, end := r.span(bounded, "GET")
+	raw, err := r.client.Get(traced, r.prefix+n.String()).Bytes()
+	end(ctx, err)
 	if errors.Is(err, redis.Nil) {
 		r.worked(ctx)
 		return f, false, true
@@ -155,12 +140,31 @@ func (r *Redis) Put(ctx context.Context, f wire.Factors) (ok bool) {
 	}
 	bounded, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	if err := r.client.Set(bounded, r.prefix+f.Number.String(), raw, Keep).Err(); err != nil {
+	traced, end := r.span(bounded, "SET")
+	err = r.client.Set(traced, r.prefix+f.Number.String(), raw, Keep).Err()
+	end(ctx, err)
+	if err != nil {
 		r.failed(ctx, "set", err)
 		return false
 	}
 	r.worked(ctx)
 	return true
+}
+
+// span begins a span of one call to Redis, in the trace of ctx. End it with the context of who is
+// waiting and with the call's error. That there is no such key is no error, and neither is that the
+// caller has gone.
+func (r *Redis) span(ctx context.Context, operation string) (traced context.Context, end func(caller context.Context, err error)) {
+	tracer := trace.SpanFromContext(ctx).TracerProvider().Tracer("github.com/slipway-cd/slipway/apps/calculator/internal/cache")
+	traced, span := tracer.Start(ctx, operation, trace.WithSpanKind(trace.SpanKindClient))
+	return traced, func(caller context.Context, err error) {
+		span.SetAttributes(append(r.server[:len(r.server):len(r.server)], semconv.DBOperationName(operation))...)
+		if err != nil && !errors.Is(err, redis.Nil) && caller.Err() == nil {
+			span.RecordError(err)
+			span.SetStatus(codes.Error, err.Error())
+		}
+		span.End()
+	}
 }
 
 // Close ends the connections.

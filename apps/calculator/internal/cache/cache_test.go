@@ -1,22 +1,30 @@
 package cache
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"go.opentelemetry.io/otel/attribute"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/slipway-cd/slipway/apps/calculator/internal/wire"
 )
@@ -155,6 +163,38 @@ func TestTheCacheComesBackAfterAFailure(t *testing.T) {
 	r.pausedUntil.Store(1) // the pause is over
 	if !r.Put(t.Context(), six) || r.pausedUntil.Load() != 0 {
 		t.Error("the cache did not come back")
+	}
+}
+
+func TestEachCallIsASpanAndOnlyAFailureOfRedisIsAnError(t *testing.T) {
+	server, dir := start(t, "p")
+	kept := tracetest.NewSpanRecorder()
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(kept)).Tracer("test")
+	ctx, request := tracer.Start(t.Context(), "request")
+	r := open(t, dir, "v1")
+	r.Get(ctx, 6) // a miss
+	r.Put(ctx, six)
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	r.Get(gone, 6)
+	server.SetError("LOADING")
+	r.Get(ctx, 6)
+	request.End()
+	var got []string
+	for _, s := range kept.Ended()[:4] {
+		got = append(got, fmt.Sprint(s.Name(), " ", s.Status().Code, " ", len(s.Events())))
+		if s.Parent().SpanID() != request.SpanContext().SpanID() || s.SpanKind() != trace.SpanKindClient {
+			t.Errorf("%s is a %s span under %s, want a client span under %s", s.Name(), s.SpanKind(), s.Parent().SpanID(), request.SpanContext().SpanID())
+		}
+	}
+	if want := []string{"GET Unset 0", "SET Unset 0", "GET Unset 0", "GET Error 1"}; !slices.Equal(got, want) {
+		t.Errorf("name, status and exceptions are %q, want %q", got, want)
+	}
+	attributes := attribute.NewSet(kept.Ended()[1].Attributes()...)
+	for _, want := range []attribute.KeyValue{semconv.DBSystemNameRedis, semconv.DBOperationName("SET"), semconv.ServerAddress("127.0.0.1")} {
+		if v, _ := attributes.Value(want.Key); v != want.Value {
+			t.Errorf("%s is %v, want %v", want.Key, v.AsString(), want.Value.AsString())
+		}
 	}
 }
 

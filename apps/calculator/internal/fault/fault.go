@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/slipway-cd/slipway/apps/calculator/internal/wire"
 )
 
@@ -35,11 +37,13 @@ func (i *Injector) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		point := i.calls.Add(1) * golden
 		if err := wait(r.Context(), i.config.latency(point)); err != nil {
-			return // the caller has gone
+			w.WriteHeader(wire.StatusCallerGone)
+			return
 		}
 		if i.config.fails(point) {
-			wire.WriteError(w, http.StatusInternalServerError,
-				fmt.Sprintf("injected failure: this release is configured to fail %g of its calls", i.config.FailureRate))
+			err := fmt.Errorf("injected failure: this release is configured to fail %g of its calls", i.config.FailureRate)
+			trace.SpanFromContext(r.Context()).RecordError(err)
+			wire.WriteError(w, http.StatusInternalServerError, err.Error())
 			return
 		}
 		next.ServeHTTP(w, r)

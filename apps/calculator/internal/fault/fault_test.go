@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/slipway-cd/slipway/apps/calculator/internal/wire"
 )
 
 func env(m map[string]string) func(string) string { return func(k string) string { return m[k] } }
@@ -100,9 +102,10 @@ func TestACallerThatHasGoneIsNotWaitedFor(t *testing.T) {
 		h := NewInjector(Config{AddedLatency: 20 * time.Second}).Wrap(
 			http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") }))
 		start := time.Now()
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil))
-		if took := time.Since(start); took != time.Second {
-			t.Errorf("returned after %s, want 1s", took)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", nil))
+		if took := time.Since(start); took != time.Second || w.Code != wire.StatusCallerGone {
+			t.Errorf("returned %d after %s, want %d after 1s", w.Code, took, wire.StatusCallerGone)
 		}
 	})
 }

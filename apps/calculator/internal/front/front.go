@@ -3,6 +3,7 @@ package front
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,9 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/slipway-cd/slipway/apps/calculator/internal/fault"
 	"github.com/slipway-cd/slipway/apps/calculator/internal/wire"
@@ -36,13 +40,17 @@ type Frontend struct {
 	Cache    Cache           // nil: none
 	Faults   *fault.Injector // shown to API calls only
 	Log      *slog.Logger
-	Client   *http.Client // NewClient
+	Client   *http.Client  // NewClient
+	Timeout  time.Duration // of a call to the backend; 0 means the constant Timeout
+	Meter    metric.Meter  // nil: nothing is measured
+
+	recorder *recorder
 }
 
-// NewClient returns the client for the backend: keep-alive, no proxy, no redirects.
+// NewClient returns the client for the backend: keep-alive, no proxy, no redirects. It has no timeout:
+// that of an http.Client costs a goroutine for each call when its Transport is wrapped.
 func NewClient() *http.Client {
 	return &http.Client{
-		Timeout: Timeout,
 		Transport: &http.Transport{
 			MaxIdleConnsPerHost: 64,
 			// Shorter than the backend's own, so that the backend never closes first.
@@ -57,6 +65,9 @@ func (f *Frontend) Handler() (http.Handler, error) {
 	page, err := newPage()
 	if err != nil {
 		return nil, fmt.Errorf("making the page: %w", err)
+	}
+	if f.recorder, err = newRecorder(f.Meter); err != nil {
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", page)
@@ -90,6 +101,7 @@ func (f *Frontend) calculate(w http.ResponseWriter, r *http.Request) {
 	}
 	answer.Factors, answer.Backend = found.Factors, found.Backend
 	answer.Milliseconds = float64(time.Since(start).Microseconds()) / 1000
+	f.recorder.record(ctx, answer)
 	wire.WriteJSON(w, http.StatusOK, answer)
 }
 
@@ -103,8 +115,10 @@ func cacheState(ok bool) string {
 // refuse answers a call that the backend did not help with.
 func (f *Frontend) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
-		return // the caller has gone
+		w.WriteHeader(wire.StatusCallerGone)
+		return
 	}
+	trace.SpanFromContext(r.Context()).RecordError(err)
 	f.Log.WarnContext(r.Context(), "no answer from the backend", "error", err.Error())
 	code := http.StatusBadGateway
 	if timeout := (interface{ Timeout() bool })(nil); errors.As(err, &timeout) && timeout.Timeout() {
@@ -114,6 +128,8 @@ func (f *Frontend) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (f *Frontend) ask(ctx context.Context, req wire.Request) (wire.Factors, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(f.Timeout, Timeout))
+	defer cancel()
 	body, err := json.Marshal(req)
 	if err != nil {
 		return wire.Factors{}, fmt.Errorf("encoding the question to the backend: %w", err)

@@ -129,8 +129,8 @@ func TestABackendThatIsGoneOrSlowGivesAGatewayError(t *testing.T) {
 	gone.Close()
 	for url, want := range map[string]int{hanging.URL: http.StatusGatewayTimeout, gone.URL: http.StatusBadGateway} {
 		client := NewClient()
-		client.Timeout = 100 * time.Millisecond
-		f := &Frontend{Backend: url, Faults: fault.NewInjector(fault.Config{}), Log: slog.New(slog.DiscardHandler), Client: client}
+		f := &Frontend{Backend: url, Faults: fault.NewInjector(fault.Config{}), Log: slog.New(slog.DiscardHandler), Client: client,
+			Timeout: 100 * time.Millisecond}
 		h, err := f.Handler()
 		if err != nil {
 			t.Fatal(err)
@@ -138,6 +138,20 @@ func TestABackendThatIsGoneOrSlowGivesAGatewayError(t *testing.T) {
 		if code, _, body := calculate(t, h, `{"number":"91"}`); code != want || !strings.Contains(body, "asking the backend") {
 			t.Errorf("%d %s, want %d", code, body, want)
 		}
+	}
+}
+
+func TestACallerThatHasGoneIsNoGatewayError(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	h := handler(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // a server sees that a caller has gone once it has read the body
+		cancel()
+		<-r.Context().Done()
+	}), nil, fault.Config{})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/api/calculate", strings.NewReader(`{"number":"91"}`)))
+	if w.Code != wire.StatusCallerGone {
+		t.Errorf("status %d, want %d", w.Code, wire.StatusCallerGone)
 	}
 }
 

@@ -12,6 +12,10 @@ import (
 // MaxBody is the largest request body, in bytes, that either service reads.
 const MaxBody = 1 << 10
 
+// StatusCallerGone is the status of a request whose caller has not waited for the answer. Nobody
+// reads it but logs and telemetry; nginx made the number usual.
+const StatusCallerGone = 499
+
 // Number is a positive whole number up to 18446744073709551615 (2⁶⁴−1). In JSON it is
 // written as a string, because a browser's numbers are exact only up to 2⁵³; a bare
 // JSON integer is accepted as well.
