@@ -147,9 +147,9 @@ func (g *panelGate) weigh(all judge.Verdict) Verdict {
 		v.Outcome = Fail
 	case all.Outcome == judge.Fail:
 		v.Reason = own.Sentence
-	case all.Outcome == judge.Pass, all.Rule == judge.TooFewSoFar && own.LogEPass >= all.LogPass:
+	case all.Outcome == judge.Pass, all.Rule == judge.TooFewData && own.LogEPass != nil && *own.LogEPass >= all.LogPass:
 		v.Outcome, v.Reason = Pass, own.Sentence
-	case all.Rule == judge.TooFewSoFar:
+	case all.Rule == judge.TooFewData:
 		v.Reason = own.Sentence + "; too few data to tell"
 	}
 	return v

@@ -93,7 +93,7 @@ func fact(v Verdict, name string) string {
 func TestACandidateThatFailsMoreFailsWithItsCountsAndTheWatermark(t *testing.T) {
 	p, _ := newPanel(t, &feed{looks: []evidence.Look{minutes(2, 120, 10)}})
 	v := ask(t, p)
-	if v.Outcome != Fail || !strings.Contains(v.Reason, "candidate fails 20 % of requests, production 0.19 %") {
+	if v.Outcome != Fail || !strings.Contains(v.Reason, "candidate fails 20.0 % of requests, production 0.19 %") {
 		t.Fatalf("%+v", v)
 	}
 	for name, want := range map[string]string{

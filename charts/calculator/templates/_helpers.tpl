@@ -87,6 +87,7 @@ capabilities:
 {{- define "calculator.telemetry" -}}
 {{- if .secret.name }}
 - {name: TELEMETRY_DIR, value: /etc/calculator/telemetry}
+- {name: TELEMETRY_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
 {{- end }}
 {{- with .otlpEndpoint }}
 - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ . | quote }}}

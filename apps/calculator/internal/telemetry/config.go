@@ -21,7 +21,9 @@ const maxEvery = 1000
 type Config struct {
 	Dir   string // a directory with the file connection-string, as a mounted Secret has it; "": no Application Insights
 	Every int    // one in so many traces is recorded; 0 means 1: all of them
-	OTLP  bool   // also sent by OTLP, to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names
+	// Namespace stands before the role, so that services of one name in several environments are told apart.
+	Namespace string
+	OTLP      bool // also sent by OTLP, to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names
 }
 
 // FromEnv reads TELEMETRY_DIR, TELEMETRY_SAMPLING_RATIO and OTEL_EXPORTER_OTLP_ENDPOINT with getenv.
@@ -30,7 +32,7 @@ type Config struct {
 // The ratio must be one in a whole number (1, 0.5, 0.333, 0.25, 0.1, 0.05, …), because each row of
 // Application Insights says by a whole number for how many it stands.
 func FromEnv(getenv func(string) string) (Config, error) {
-	c := Config{Dir: getenv("TELEMETRY_DIR"), Every: 1}
+	c := Config{Dir: getenv("TELEMETRY_DIR"), Every: 1, Namespace: getenv("TELEMETRY_NAMESPACE")}
 	var errs []error
 	if v := getenv("TELEMETRY_SAMPLING_RATIO"); v != "" {
 		ratio, err := strconv.ParseFloat(v, 64)

@@ -57,6 +57,9 @@ func Start(ctx context.Context, c Config, role string, id wire.Identity, log *sl
 		return Off(), nil
 	}
 	every := max(1, c.Every)
+	if c.Namespace != "" {
+		role = c.Namespace + "." + role // as Microsoft's distributions join service.namespace and service.name
+	}
 	who := resource.NewWithAttributes(semconv.SchemaURL, semconv.ServiceName(role), semconv.ServiceVersion(id.Version),
 		semconv.ServiceInstanceID(id.Host), attribute.String("slot", id.Slot))
 	traces := []sdktrace.TracerProviderOption{sdktrace.WithResource(who), sdktrace.WithSampler(sampler(every)), sdktrace.WithSpanProcessor(synthetic{})}
