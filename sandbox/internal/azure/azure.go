@@ -83,16 +83,21 @@ func (a *Azure) setUp() error {
 	}
 	a.insights = insights.New(insights.Options{
 		InstrumentationKey: c.InstrumentationKey, Component: c.Component, Workspace: c.Workspace,
-		Store: a.store, Verify: a.verify(entra.LogsAudience), VerifyARM: a.verify(entra.ARMAudience), Log: a.log,
+		Store: a.store, Verify: a.verify(entra.LogsAudience), VerifyARM: a.verify(entra.ARMAudience, entra.CoreARMAudience), Log: a.log,
 	})
 	return nil
 }
 
-// verify checks tokens for an audience and says whose they are.
-func (a *Azure) verify(audience string) func(string) (string, error) {
+// verify checks tokens for one of the audiences (Resource Manager has an old one and a new one) and says whose they are.
+func (a *Azure) verify(audiences ...string) func(string) (string, error) {
 	v := a.entra.Verifier()
 	return func(token string) (string, error) {
-		claims, err := v.Read(token, audience)
+		claims, err := v.Read(token, audiences[0])
+		for _, other := range audiences[1:] {
+			if errors.Is(err, entra.ErrAudience) {
+				claims, err = v.Read(token, other)
+			}
+		}
 		switch {
 		case errors.Is(err, entra.ErrExpired):
 			return "", fmt.Errorf("%w: %w", insights.ErrExpired, err)
