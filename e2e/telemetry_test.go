@@ -158,7 +158,7 @@ func TestAConnectionStringThatDoesNotParseIsSaidByTheReleaseThatItEnds(t *testin
 	t.Parallel()
 	s := newWatchedSite(t, "astray")
 	r := s.release(t, "seen", astray, 3)
-	r.says(t, "crash", "frontend")
+	r.says(t, "container frontend: ended", "exit code 2")
 }
 
 // forget drops the answers so far.

@@ -39,9 +39,10 @@ func (p *preflight) Check(ctx context.Context) error {
 		return err
 	}
 	group, all := errgroup.WithContext(ctx)
-	for _, check := range []func(context.Context) error{p.router.Check, p.images, p.after, p.gates.check} {
+	for _, check := range []func(context.Context) error{p.router.Check, p.images, p.after} {
 		group.Go(func() error { return cluster.Explain(check(all), "checking before the release") })
 	}
+	group.Go(func() error { return p.gates.check(all) }) // does not ask the cluster, so its errors are not the cluster's
 	if err := group.Wait(); err != nil {
 		return err
 	}
