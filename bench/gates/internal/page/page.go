@@ -33,10 +33,13 @@ type Tables struct {
 	Plot                                              Plot
 }
 
-// Markdown is everything but the plot.
+// Markdown is everything, with the plot as the file gating.svg beside it.
 func (t *Tables) Markdown() string {
 	var b strings.Builder
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(&b, format, args...) }
+	if len(t.Plot.Points) > 0 {
+		p("![How soon a doubling of failures is found, against how often a good candidate is rolled back](gating.svg)\n\n")
+	}
 	if len(t.False) > 0 {
 		p("### Good candidates rolled back, in %% of %d releases\n\n", t.Nulls)
 		table(&b, t.False, share(0.01))
