@@ -30,6 +30,9 @@ func (e *exprs) function(x *syntax.Call) (exec.Expr, error) {
 		if _, ok := aggregate.Lookup(x.Func); ok {
 			return nil, syntax.Errorf(x.At, codeAggregate, "the aggregate %s() has no meaning here, only in summarize and make-series", x.Func)
 		}
+		if scalar.Missing(x.Func) {
+			return nil, syntax.Errorf(x.At, codeFunction, "the function %s() is not supported", x.Func)
+		}
 		known := append(scalar.Names(), e.scope.names()...)
 		if e.aggs != nil {
 			known = append(known, aggregate.Names()...)

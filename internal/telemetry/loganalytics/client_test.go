@@ -77,7 +77,7 @@ func TestEachFailureOfAQueryIsToldApart(t *testing.T) {
 		says   string
 	}{
 		"wrong column": {token{}, says(400, `{"error":{"code":"BadArgumentError","message":"The request had some invalid properties","innererror":{"code":"SemanticError","message":"A semantic error occurred.","innererror":{"code":"SEM0100","message":"'where' operator: Failed to resolve column named 'Nope'","line":3,"pos":9}}}}`),
-			Wrong, true, "line 3, column 9: 'where' operator: Failed to resolve column named 'Nope'"},
+			Wrong, true, "line 3, column 10: 'where' operator: Failed to resolve column named 'Nope'"},
 		"no permission": {token{}, says(403, `{"error":{"code":"InsufficientAccessError","message":"The provided credentials have insufficient access to perform the requested operation"}}`),
 			Forbidden, true, "insufficient access"},
 		"no workspace": {token{}, says(404, `{"error":{"code":"PathNotFoundError","message":"The requested path does not exist"}}`), NoWorkspace, true, workspace},

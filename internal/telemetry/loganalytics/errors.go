@@ -118,7 +118,10 @@ func explain(err error, workspace string) error {
 		raw, readErr := io.ReadAll(io.LimitReader(resp.RawResponse.Body, 1<<20))
 		if readErr == nil && json.Unmarshal(raw, &b) == nil && b.Error != nil {
 			d := b.Error.deepest()
-			e.Message, e.Line, e.Column = d.Message, d.Line, d.Pos
+			e.Message = d.Message
+			if d.Line > 0 {
+				e.Line, e.Column = d.Line, d.Pos+1 // the service counts characters from 0
+			}
 		}
 	}
 	if e.Message == "" {
