@@ -43,6 +43,9 @@ func (p *process) Uninstall(ctx context.Context, release string) error {
 		if r := p.w.route; r != nil && (r.Production != nil && r.Production.Service == release || r.Candidate != nil && r.Candidate.Service == release) {
 			p.w.violation("%s was removed while the route names it", release)
 		}
+		if len(p.w.helm[release]) > 0 {
+			p.w.removed[release] = time.Now()
+		}
 		delete(p.w.helm, release)
 		return nil
 	})
@@ -110,6 +113,13 @@ func (p *fakeRouter) Write(ctx context.Context, s traffic.Split, f traffic.Fence
 		for b, share := range shares(s) {
 			if share > 0 && !w.ready(b) {
 				w.violation("%d %% of the traffic was given to %s, which has no endpoints", share, b)
+			}
+		}
+		if s.Candidate != nil {
+			// The cluster's DNS keeps an answer for 5 s: until then the pods of a slot find their own Services where the
+			// slot's earlier ones were.
+			if gone, ok := w.removed[s.Candidate.Service]; ok && time.Since(gone) < 5*time.Second {
+				w.violation("%s was made reachable %v after another of its name was removed", s.Candidate.Service, time.Since(gone))
 			}
 		}
 		w.fence, w.route = int64(f), &s

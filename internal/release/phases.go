@@ -56,6 +56,9 @@ func (r *run) deploy(ctx context.Context) error {
 	if err := r.Readiness.Wait(ctx, d, b, since.Add(-ageSlack), p.Ready); err != nil {
 		return err
 	}
+	if err := r.forgotten(ctx, slot); err != nil {
+		return err
+	}
 	r.setSlot(slot, now)
 	return r.shift(ctx, 0)
 }

@@ -43,7 +43,8 @@ type phase struct {
 //	phase     before it runs            what it does                                         when it fails
 //	lock      -                         Lease on service+environment, fencing token          exit 5, nothing touched
 //	preflight locked                    everything that can be known without touching        exit 2, nothing touched
-//	deploy    journal open              candidate installed, ready with endpoints, weight 0  go back
+//	deploy    journal open              candidate installed, ready with endpoints, the slot's
+//	                                    earlier addresses forgotten, weight 0                go back
 //	smoke     weight 0, verified        smoke gates through the header                       go back
 //	steps     weight w-1 passed         weight w written, verified at the gateway, gates     go back
 //	promote   last step passed          production := candidate in the state (one write)     go back

@@ -21,6 +21,8 @@ type Record struct {
 	// Production is the slot that users reach, "" before the first release.
 	Production string          `json:"production,omitempty"`
 	Slots      map[string]Slot `json:"slots,omitempty"`
+	// Vacated says when a slot was last emptied: the names of what it held may be remembered for a while.
+	Vacated map[string]time.Time `json:"vacated,omitempty"`
 	// Last is the number of the newest release.
 	Last int `json:"last"`
 	// Open is the release that has not ended, nil if there is none.

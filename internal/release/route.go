@@ -132,6 +132,33 @@ func (r *run) vacate(ctx context.Context, slot string) error {
 	})
 	if err == nil {
 		delete(r.rec.Slots, slot)
+		if r.rec.Vacated == nil {
+			r.rec.Vacated = map[string]time.Time{}
+		}
+		r.rec.Vacated[slot] = r.Clock.Now().UTC()
 	}
 	return err
+}
+
+// rememberedFor is how long a cluster's DNS may give the addresses of Services that are gone: CoreDNS keeps an answer for 5 s
+// (the default ttl of its plugin kubernetes), and takes a moment to hear of the change.
+const rememberedFor = 6 * time.Second
+
+// forgotten waits until the names of what the slot held before are forgotten. Its new pods have the same ones: before that they
+// could look for their own Services where the old ones were. The time until the pods are ready is part of it, so that
+// there is something to wait for only when one release follows another at once.
+func (r *run) forgotten(ctx context.Context, slot string) error {
+	vacated, ok := r.rec.Vacated[slot]
+	left := rememberedFor - r.Clock.Since(vacated)
+	if !ok || left <= 0 {
+		return nil
+	}
+	left = min(left, rememberedFor) // a clock that went back
+	r.progress("slot %s was emptied a moment ago; waiting %s until the cluster's DNS has forgotten its old addresses", slot, left.Round(100*time.Millisecond))
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the cluster's DNS: %w", ctx.Err())
+	case <-r.Clock.After(left):
+		return nil
+	}
 }

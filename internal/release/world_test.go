@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"k8s.io/utils/clock"
 
@@ -24,6 +25,7 @@ type world struct {
 
 	helm      map[string][]string // revisions of each Helm release: the bundle in each
 	unready   map[string]bool     // bundles whose pods never get ready
+	removed   map[string]time.Time
 	route     *traffic.Split
 	fence     int64 // of the route's last writer
 	epoch     int
@@ -70,7 +72,7 @@ type process struct {
 }
 
 func newWorld() *world {
-	return &world{helm: map[string][]string{}, unready: map[string]bool{}, requests: make(chan Request, 1)}
+	return &world{helm: map[string][]string{}, unready: map[string]bool{}, removed: map[string]time.Time{}, requests: make(chan Request, 1)}
 }
 
 // process starts one that has the bundle at hand; "" for none.
