@@ -27,6 +27,7 @@ func (b *Bench) Whole(ctx context.Context) error {
 	helmAll := add("helm", "helm upgrade --wait, whole process", report.Figure{Yardstick: true, Short: "helm upgrade"})
 	helmPods := add("helm.pods", "helm upgrade --wait, pod readiness", report.Figure{Yardstick: true, Short: "helm upgrade"})
 
+	b.Report.Notes = append(b.Report.Notes, "whole releases begin 7 s apart: one at once after another waits up to 6 s more, until the cluster's DNS has forgotten the addresses of the slot that was emptied")
 	b.log("whole releases: installing production")
 	if _, _, err := b.release(ctx, b.good, "whole", 0); err != nil {
 		return err
@@ -37,6 +38,9 @@ func (b *Bench) Whole(ctx context.Context) error {
 	b.Report.Begin("whole releases")
 	for i := 1; i <= b.Runs; i++ {
 		b.log("whole releases: run %d of %d", i, b.Runs)
+		if err := apart(ctx); err != nil {
+			return err
+		}
 		var events []event
 		ran, seen, err := b.watched(ctx, "bench-whole", func() (r sandbox.Ran, err error) {
 			r, events, err = b.release(ctx, b.good, "whole", 0)
@@ -62,6 +66,17 @@ func (b *Bench) Whole(ctx context.Context) error {
 		b.detail(helmAll.ID, i, ran, seen, map[string]float64{})
 	}
 	return nil
+}
+
+// apart lets the time pass within which a release waits for the cluster's DNS to forget the one before. The report says so:
+// one release at once after another takes that much longer.
+func apart(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("between two releases: %w", ctx.Err())
+	case <-time.After(7 * time.Second):
+		return nil
+	}
 }
 
 // detail tells where the time of one run went.
