@@ -197,7 +197,8 @@ func (p *Panel) facts() []Fact {
 	}
 }
 
-var appTable = regexp.MustCompile(`\bApp[A-Z]\w+`)
+// A table stands at the end of its line in the query of a look; a column never does.
+var appTable = regexp.MustCompile(`(?m)\bApp[A-Z]\w+$`)
 
 func (p *Panel) delays() string {
 	if len(p.look.Delay) == 0 {

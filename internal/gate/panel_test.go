@@ -45,7 +45,7 @@ func (f *feed) Look(context.Context) (evidence.Look, error) {
 func minutes(n int, green, blue int64) evidence.Look {
 	look := evidence.Look{
 		At: noon.Add(time.Duration(n)*time.Minute + 2*time.Second), Watermark: noon.Add(time.Duration(n) * time.Minute),
-		Delay: map[string]time.Duration{"blue": 2 * time.Second, "green": 2100 * time.Millisecond}, Query: "AppRequests\n| summarize …",
+		Delay: map[string]time.Duration{"blue": 2 * time.Second, "green": 2100 * time.Millisecond}, Query: "AppRequests\n| where AppRoleName == 1\n| summarize …",
 	}
 	for i := range n {
 		from := noon.Add(time.Duration(i) * time.Minute)
@@ -98,7 +98,7 @@ func TestACandidateThatFailsMoreFailsWithItsCountsAndTheWatermark(t *testing.T) 
 	}
 	for name, want := range map[string]string{
 		"slot green (candidate)": "240 of 1200", "slot blue (production)": "20 of 10800", "watermark": "12:02:00Z",
-		"ingestion delay": "blue 2s, green 2.1s", "asked": "AppRequests (slipway gate explain shows the query)", "query": "AppRequests\n| summarize …",
+		"ingestion delay": "blue 2s, green 2.1s", "asked": "AppRequests (slipway gate explain shows the query)", "query": "AppRequests\n| where AppRoleName == 1\n| summarize …",
 	} {
 		if got := fact(v, name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)
