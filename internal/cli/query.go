@@ -25,7 +25,7 @@ network. - reads the query from standard input.`,
 		Example: `  slipway query --env prod1 'AppRequests | where TimeGenerated > ago(5m) | summarize count() by tostring(Properties.slot)'
   slipway query --recording incident/ 'AppRequests | summarize countif(Success == false) by bin(TimeGenerated, 1m)' -o csv
   slipway query --env prod1 - < question.kql`,
-		Args: cobra.ExactArgs(1),
+		Args: exactly("the query, in single quotes"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.checkAnswerFormat(); err != nil {
 				return err
@@ -55,6 +55,16 @@ network. - reads the query from standard input.`,
 	a.telemetryFlags(cmd, &env, &directory)
 	a.answerFlag(cmd)
 	return cmd
+}
+
+// exactly wants one argument and says which.
+func exactly(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return &usageError{err: fmt.Errorf("%s takes one argument, %s, but got %d", cmd.CommandPath(), what, len(args)), next: []string{cmd.CommandPath() + " --help has examples"}}
+	}
 }
 
 // telemetryFlags say where telemetry is read: one of both.

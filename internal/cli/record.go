@@ -21,7 +21,7 @@ func (a *app) recordCommand() *cobra.Command {
 a table, a row a line, with the time at which each row had arrived. slipway query --recording asks it.`,
 		Example: `  slipway record --env prod1 --from 2026-11-25T09:00:00Z --to 2026-11-25T10:00:00Z incident/
   slipway record --env prod1 --from 90m incident/`,
-		Args: cobra.ExactArgs(1),
+		Args: exactly("the directory to make"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			now := time.Now().UTC()
 			start, err := instant("from", from, now)
