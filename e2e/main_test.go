@@ -32,6 +32,7 @@ const (
 	registry   = "127.0.0.1:5080/e2e"
 	workspace  = "00000000-0000-4000-8000-000000000030"
 	component  = "/subscriptions/00000000-0000-4000-8000-000000000020/resourceGroups/sandbox/providers/Microsoft.Insights/components/sandbox"
+	ingestion  = "https://10.123.0.1:5090"
 	logs       = "https://10.123.0.1:5092"
 	control    = "http://127.0.0.1:5099/control"
 	authority  = sandboxDir + "/pki/ca.crt"
@@ -45,6 +46,8 @@ var suite struct {
 	dynamic  dynamic.Interface
 	rest     *rest.Config
 	projects projects
+	// collector hears what services send by OTLP.
+	collector *collector
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -99,6 +102,9 @@ func setUp() error {
 		return err
 	}
 	if suite.dynamic, err = dynamic.NewForConfig(suite.rest); err != nil {
+		return err
+	}
+	if suite.collector, err = startCollector(); err != nil {
 		return err
 	}
 	suite.temp, err = os.MkdirTemp("", "slipway-e2e-")

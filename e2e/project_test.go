@@ -29,11 +29,12 @@ const (
 	stock2     = "stock2"
 	// These send telemetry to Application Insights.
 	seen        = "seen"
-	seen2       = "seen2"
+	seen2       = "seen2"        // to an OpenTelemetry collector too
 	seenFailing = "seen-failing" // every second API call is answered with status 500
 	sampled     = "sampled"      // one operation in 20 is recorded
 	sampledBad  = "sampled-failing"
-	astray      = "astray" // its connection string does not parse
+	unwatched   = "unwatched" // sends no telemetry, and no gate reads any yet
+	astray      = "astray"    // its connection string does not parse
 )
 
 // slipwayYAML is every variant's: the words in capitals are replaced, and the environments below are added.
@@ -80,19 +81,20 @@ const calculatorAnswers = `{ path: /api/calculate, method: POST, body: '{"number
 // environments are the same in every bundle, each with both routers unless it names one; namespace, host and cluster come
 // from the environment of the process, so that every test can have its own.
 var environments = map[string]string{
-	"rolling":     `strategy: { rolling: {} }`,
-	"blue-green":  `strategy: { blueGreen: {} }`,
-	"canary":      `strategy: { canary: { steps: [10, 50, 100], deadline: 20s } }`,
-	"baking":      `strategy: { canary: { steps: [50, 100], bake: 2m } }`,
-	"keeping":     `strategy: { blueGreen: { keep: true } }`,
-	"staged":      `strategy: { canary: { steps: [10, 25, 60, 100] } }`,
-	"slow":        `strategy: { canary: { steps: [30, 100], hold: "${E2E_HOLD}" } }`,
-	"impatient":   `strategy: { canary: { steps: [50, 100] } }, readyTimeout: 12s`,
-	"after":       `strategy: { canary: {} }, after: canary`,
-	"no-gateway":  `strategy: { canary: {} }, router: { gateway: { name: nobody, namespace: gateway-system } }`,
-	"adopting":    `strategy: { canary: { steps: [10, 50, 100], bake: 2s } }`,
-	"seen":        `strategy: { canary: { steps: [50, 100], deadline: "${E2E_DEADLINE}" } }, ` + watched,
-	"nginx-class": `strategy: { canary: {} }, router: { nginx: { class: nobody } }`,
+	"rolling":       `strategy: { rolling: {} }`,
+	"blue-green":    `strategy: { blueGreen: {} }`,
+	"canary":        `strategy: { canary: { steps: [10, 50, 100], deadline: 20s } }`,
+	"baking":        `strategy: { canary: { steps: [50, 100], bake: 2m } }`,
+	"keeping":       `strategy: { blueGreen: { keep: true } }`,
+	"staged":        `strategy: { canary: { steps: [10, 25, 60, 100] } }`,
+	"slow":          `strategy: { canary: { steps: [30, 100], hold: "${E2E_HOLD}" } }`,
+	"impatient":     `strategy: { canary: { steps: [50, 100] } }, readyTimeout: 12s`,
+	"after":         `strategy: { canary: {} }, after: canary`,
+	"no-gateway":    `strategy: { canary: {} }, router: { gateway: { name: nobody, namespace: gateway-system } }`,
+	"adopting":      `strategy: { canary: { steps: [10, 50, 100], bake: 2s } }`,
+	"seen":          `strategy: { canary: { steps: [50, 100], deadline: "${E2E_DEADLINE}" } }, ` + watched,
+	"seen-switched": `strategy: { blueGreen: {} }, ` + watched,
+	"nginx-class":   `strategy: { canary: {} }, router: { nginx: { class: nobody } }`,
 }
 
 // watched is an environment whose gate reads the telemetry that the service itself sends.
@@ -205,12 +207,15 @@ func build(t *testing.T, name string) project {
 // compose writes the slipway.yaml of a variant.
 func compose(t *testing.T, name string) (string, error) {
 	t.Helper()
+	environments := environmentsYAML
 	service, chart, values, smoke, answers := "calculator", filepath.Join(suite.root, "charts/calculator"), calculatorValues, "/ping", calculatorAnswers
 	frontend, faults, telemetry := "${image:calculator-frontend}", "{}", "{}"
 	switch name {
 	case seen, seen2, seenFailing, sampled, sampledBad, astray:
 		telemetry = "{ secret: { name: telemetry } }"
 		switch name {
+		case seen2:
+			telemetry = "{ secret: { name: telemetry }, otlpEndpoint: \"http://" + collectorAddress + "\" }"
 		case sampled, sampledBad:
 			telemetry = "{ secret: { name: telemetry }, samplingRatio: 0.05 }"
 		case astray:
@@ -218,6 +223,10 @@ func compose(t *testing.T, name string) (string, error) {
 		}
 		if name == seenFailing || name == sampledBad {
 			faults = "{ failureRate: 0.5 }"
+		}
+	case unwatched:
+		environments = func(service string) string {
+			return strings.ReplaceAll(environmentsYAML(service), "gates: [smoke, failures]", "gates: [smoke]")
 		}
 	case failing:
 		faults = "{ failureRate: 0.5 }"
@@ -243,5 +252,5 @@ func compose(t *testing.T, name string) (string, error) {
 		}
 	}
 	return strings.NewReplacer("SERVICE", service, "REGISTRY", registry, "ROOT", suite.root, "CHART", chart, "SMOKE", smoke, "ANSWERS", answers,
-		"VALUES", strings.NewReplacer("FRONTEND", frontend, "FAULTS", faults, "TELEMETRY", telemetry).Replace(values)).Replace(slipwayYAML) + environmentsYAML(service), nil
+		"VALUES", strings.NewReplacer("FRONTEND", frontend, "FAULTS", faults, "TELEMETRY", telemetry).Replace(values)).Replace(slipwayYAML) + environments(service), nil
 }

@@ -27,7 +27,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/event"
 )
 
-// watched makes a site whose service can send telemetry.
+// newWatchedSite makes a site whose service can send telemetry: over TLS, as to Azure (the demo's does without).
 func newWatchedSite(t *testing.T, name string) *site {
 	t.Helper()
 	s := newSite(t, name)
@@ -35,8 +35,16 @@ func newWatchedSite(t *testing.T, name string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string]string{"telemetry": string(connection), "astray": "InstrumentationKey=nonsense"} {
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: map[string]string{"connection-string": text}}
+	ca, err := os.ReadFile(authority)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, _, _ := strings.Cut(string(connection), ";")
+	for name, data := range map[string]map[string]string{
+		"telemetry": {"connection-string": key + ";IngestionEndpoint=" + ingestion + "/", "ca.crt": string(ca)},
+		"astray":    {"connection-string": "InstrumentationKey=nonsense"},
+	} {
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, StringData: data}
 		if _, err := suite.kube.CoreV1().Secrets(s.namespace).Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -107,10 +115,46 @@ func TestTelemetryTakesABadVersionBack(t *testing.T) {
 			if c.delay == 0 && !c.failing && c.good == seen {
 				s.release(t, "seen", seen2, 0)
 				v.nowSeesOnly(t, seen2)
+				suite.collector.heard(t, s.namespace+".calculator-frontend", "green")
+				suite.collector.heard(t, s.namespace+".calculator-backend", "green")
 				annotated(t, s.host, "release started", "rolled back", "promoted")
 			}
 		})
 	}
+}
+
+// Where there is no production to compare with at the same time, the objective decides, and the verdict says so.
+func TestTheObjectiveDecidesWhereProductionShowsNoTraffic(t *testing.T) {
+	t.Parallel()
+	decided := func(t *testing.T, r result, outcome string) {
+		t.Helper()
+		const says = ", 10 % is allowed (production shows no traffic to compare with)"
+		if _, ok := r.first(event.Verdict, func(e event.Event) bool {
+			return e.Gate == "failures" && e.Outcome == outcome && strings.Contains(e.Message, says)
+		}); !ok {
+			t.Errorf("gate failures should %s with %q: %s", outcome, says, r)
+		}
+	}
+	t.Run("because it sends no telemetry yet", func(t *testing.T) {
+		t.Parallel()
+		s := newWatchedSite(t, "silent")
+		s.release(t, "seen", unwatched, 0)
+		v := visit(t, calculate(s.host))
+		decided(t, s.release(t, "seen", seenFailing, 3), "fail")
+		v.nowSeesOnly(t, unwatched)
+		decided(t, s.release(t, "seen", seen, 0), "pass")
+		v.nowSeesOnly(t, seen)
+	})
+	t.Run("because all traffic was switched at once", func(t *testing.T) {
+		t.Parallel()
+		s := newWatchedSite(t, "switched")
+		v := visit(t, calculate(s.host))
+		s.release(t, "seen-switched", seen, 0)
+		decided(t, s.release(t, "seen-switched", seenFailing, 3), "fail")
+		v.nowSeesOnly(t, seen)
+		decided(t, s.release(t, "seen-switched", seen2, 0), "pass")
+		v.nowSeesOnly(t, seen2)
+	})
 }
 
 // A gate without any telemetry neither passes nor fails: it holds, says why, and the deadline takes the release back.

@@ -110,7 +110,7 @@ const slotQuery = `AppRequests
 
 // BenchmarkSlotByMinute is the question that gates ask, over a table that is in memory; ns/op includes parsing.
 func BenchmarkSlotByMinute(b *testing.B) {
-	for _, n := range []int{100_000, 1_000_000} {
+	for _, n := range []int{100_000, 1_000_000, 10_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			before := heap()
 			db := tables{"AppRequests": requests(b, n)}

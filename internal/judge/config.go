@@ -37,6 +37,9 @@ type Gate struct {
 	// objectives that production has no part in; it need not have traffic then.
 	Fail *seqtest.Tolerance `json:"fail,omitempty"`
 	Pass *seqtest.Tolerance `json:"pass,omitempty"`
+	// Objective is the rate, events per trial, that a candidate must keep where production turns out to have no traffic to
+	// compare with; 0: there is none, and the candidate is held. For a Rate that compares; a Share goes by Expected then.
+	Objective float64 `json:"objective,omitempty"`
 
 	// FailMeasure and PassMeasure say the same for a Share, as what is counted for the candidate while Measure is counted for
 	// production: with Measure "requests slower than 500 ms", a PassMeasure "requests slower than 600 ms" passes a candidate
@@ -159,6 +162,9 @@ func (g Gate) validate() error {
 		if !(x >= 0) || math.IsInf(x, 0) {
 			return fmt.Errorf("a tolerance is %v; give 0 or more", x)
 		}
+	}
+	if !(g.Objective >= 0) || math.IsInf(g.Objective, 0) {
+		return fmt.Errorf("its objective is %v; give a rate above 0, or 0 for none", g.Objective)
 	}
 	switch {
 	case fail.Relative == 0 && fail.Absolute == 0 || pass.Relative == 0 && pass.Absolute == 0:

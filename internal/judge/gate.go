@@ -12,7 +12,9 @@ import (
 type gate struct {
 	Gate
 	*GateState
+	cfg       Config
 	unlearned float64
+	beta      float64      // its logarithm
 	strictly  seqtest.Plan // for Strict and Failing
 	passingly seqtest.Plan
 	passCap   float64
@@ -27,17 +29,24 @@ const recentFor = 600
 // on and off; with more, a pass would outlast the candidate's being good.
 const passSlack = 2
 
-func newGate(g Gate, cfg Config, s *GateState) *gate {
+func newGate(q Gate, cfg Config, s *GateState) *gate {
+	g := &gate{GateState: s, cfg: cfg, unlearned: cfg.UnlearnedWidth, beta: math.Log(cfg.Beta), passCap: -math.Log(cfg.Beta) + passSlack}
+	g.become(q)
+	if o, ok := g.asObjective(); ok && s.ByObjective {
+		g.become(o)
+	}
+	return g
+}
+
+// become asks another question.
+func (g *gate) become(q Gate) {
 	worse := seqtest.Worse(1.15, 2.2, 40, 16)
-	if g.Kind == Share {
+	if q.Kind == Share {
 		worse = seqtest.Worse(1.1, 1.8, 12, 12)
 	}
-	return &gate{
-		Gate: g, GateState: s, unlearned: cfg.UnlearnedWidth,
-		strictly:  seqtest.Plan{Mixture: worse, Nulls: seqtest.BiasRatios(worse), Stakes: seqtest.Stakes{First: cfg.AtOnce, Half: lateHalf}},
-		passingly: seqtest.Plan{Mixture: seqtest.Better(0.02, 0.5, 0.93, 14), Stakes: seqtest.Stakes{First: 1}},
-		passCap:   -math.Log(cfg.Beta) + passSlack,
-	}
+	g.Gate = q
+	g.strictly = seqtest.Plan{Mixture: worse, Nulls: seqtest.BiasRatios(worse), Stakes: seqtest.Stakes{First: g.cfg.AtOnce, Half: lateHalf}}
+	g.passingly = seqtest.Plan{Mixture: seqtest.Better(0.02, 0.5, 0.93, 14), Stakes: seqtest.Stakes{First: 1}}
 }
 
 // lateHalf is the time, in seconds, by which half of what is staked on late trouble has begun.
@@ -130,7 +139,8 @@ func (g *gate) weigh(t span, a arms) {
 
 // sum keeps the evidence at hand, which takes time to work out.
 func (g *gate) sum() {
-	g.strict, g.failing, g.passing = g.Strict.LogE(nil), g.Tolerant.LogE(g.nulls()), math.Inf(1)
+	g.strict, g.failing = g.CarriedStrict+g.Strict.LogE(nil), g.CarriedTolerant+g.Tolerant.LogE(g.nulls())
+	g.passing = math.Inf(1)
 	if g.passes() {
 		g.passing = g.Passing.LogE(nil)
 	}

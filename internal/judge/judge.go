@@ -98,6 +98,7 @@ func (j *Judge) Observe(b Batch) error {
 	t := span{at: seconds(b.From), since: since, length: b.To.Sub(b.From).Seconds()}
 	for i, g := range j.gates {
 		g.observe(t, arms[i])
+		g.await(t, arms[i], b)
 	}
 	if j.state.Failed.IsZero() && j.failing() >= j.alpha {
 		j.state.Failed = j.state.Until

@@ -37,7 +37,11 @@ func (g *gate) sentence() string {
 	}
 	s := "candidate " + strings.Replace(phrase, "%s", percent(g.Candidate.Weighted.Rate()), 1)
 	if g.objective() {
-		return s + ", " + exactly(g.failTolerance().Absolute) + " is allowed"
+		s += ", " + exactly(g.failTolerance().Absolute) + " is allowed"
+		if g.ByObjective {
+			s += " (production shows no traffic to compare with)"
+		}
+		return s
 	}
 	s += ", production " + percent(g.Production.Weighted.Rate())
 	if g.uneven() != 1 {

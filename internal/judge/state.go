@@ -8,7 +8,7 @@ import (
 )
 
 // StateVersion is the version of [State] that this program writes and reads.
-const StateVersion = 1
+const StateVersion = 2
 
 // State is what a judge knows: plain data, which survives a round trip through JSON exactly.
 type State struct {
@@ -40,6 +40,12 @@ type GateState struct {
 	ProductionFactor float64 `json:"productionFactor"`
 	// Width is how much pods that differ lastingly were last taken to set the arms apart (see [seqtest.Dispersion.Width]).
 	Width float64 `json:"width"`
+	// Waiting are the latest batches that production had nothing to compare with. ByObjective says that there were too many: the
+	// gate goes by its objective, and the evidence from before is carried, as logarithms.
+	Waiting         []Waiting `json:"waiting,omitempty"`
+	ByObjective     bool      `json:"byObjective,omitempty"`
+	CarriedStrict   float64   `json:"carriedStrict,omitempty"`
+	CarriedTolerant float64   `json:"carriedTolerant,omitempty"`
 }
 
 // Totals are one arm's counts.

@@ -38,6 +38,9 @@ func judgeConfig(gates []namedGate, compare bool) judge.Config {
 			jg.Fail = &seqtest.Tolerance{Absolute: float64(n.rate().Max)}
 			jg.Pass = jg.Fail
 		}
+		if compare && jg.Kind == judge.Rate {
+			jg.Objective = float64(n.rate().Max)
+		}
 		cfg.Gates = append(cfg.Gates, jg)
 	}
 	return cfg

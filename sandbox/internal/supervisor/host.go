@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -145,6 +146,10 @@ func (l Linux) Start(_ context.Context, u Unit) (Process, error) {
 	cmd.Dir = l.Dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	// Files that our caller left open to us (a lock, a pipe that somebody reads to its end) must not stay open for days.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("keep open files from %s: %w", u.Name, err)
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

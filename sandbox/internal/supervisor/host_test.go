@@ -3,6 +3,7 @@
 package supervisor
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -87,6 +88,23 @@ func TestAProcessWritesToItsLogAndSaysHowItEnded(t *testing.T) {
 	log, err := os.ReadFile(h.Log("talker"))
 	if err != nil || string(log) != "out\nerr\nset\n" {
 		t.Errorf("the log is %q, %v", log, err)
+	}
+}
+
+func TestAProcessInheritsNoFileThatItsStarterHadOpen(t *testing.T) {
+	h := linuxHost(t)
+	fd, err := unix.Open(os.DevNull, unix.O_RDONLY, 0) // as a shell's, it is not closed when another program begins
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	p, err := h.Start(t.Context(), Unit{Name: "lister", Path: find(t, "readlink"), Args: []string{fmt.Sprintf("/proc/self/fd/%d", fd)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if log, err := os.ReadFile(h.Log("lister")); err != nil || string(log) != "" {
+		t.Errorf("it has %q open, %v", log, err)
 	}
 }
 
