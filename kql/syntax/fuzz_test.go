@@ -17,6 +17,7 @@ func FuzzParse(f *testing.F) {
 		"datatable(a: long, d: dynamic) [1, dynamic({'a': [1, null, datetime(2024-01-01)]})] | evaluate pivot(a)",
 		"print @'c:\\x', \"a\\u0041\", ```x```, 1.5e3, 0x1F, 5m, -1, d[0].['a b'], x between (1 .. 2), y !in~ ('a')",
 		"T | join kind=left-anti hint.strategy=shuffle (U) on a, $left.b == $right.c | render timechart with (title='x')",
+		"T | join hint.strategy=",
 	} {
 		f.Add(q)
 	}

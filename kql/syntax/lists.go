@@ -7,7 +7,7 @@ import (
 // hints skips name=value options that direct an engine and change no answer: hint.strategy=shuffle, hint.materialized=true.
 func (p *parser) hints() {
 	for p.is("hint") && p.ahead(1).is(".") && p.ahead(3).is("=") {
-		p.at += 5
+		p.at = min(p.at+5, len(p.tokens)-1) // the text may end before the value
 	}
 }
 
