@@ -56,7 +56,7 @@ func ExitCode(err error) int {
 		return exitDone
 	case as[*release.RolledBackError](err):
 		return exitRolledBack
-	case as[*release.UnsafeError](err):
+	case as[*release.UnsafeError](err), as[*release.UndecidedError](err):
 		return exitUnsafe
 	case as[*cluster.HeldError](err), as[*release.OpenError](err):
 		return exitLocked

@@ -42,7 +42,7 @@ query of its own. Name a gate to see only its own. With --run the workspace is a
 			}
 			var names []string
 			for n, g := range cfg.Gates {
-				if g.OnTelemetry() {
+				if g.OnInsights() {
 					names = append(names, n)
 				}
 			}

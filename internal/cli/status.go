@@ -68,6 +68,8 @@ func (a *app) printStatus(v statusView) error {
 	switch {
 	case r.Open != nil && r.Open.Stuck != "":
 		fmt.Fprintf(w, "%s in %s needs a person: release %d could not be taken back: %s\n", r.Service, r.Environment, r.Open.Number, r.Open.Stuck)
+	case r.Open != nil && r.Open.Held != "":
+		fmt.Fprintf(w, "%s in %s needs a person: release %d (%s) is held at %d %% and nobody watches it: %s\n", r.Service, r.Environment, r.Open.Number, r.Open.Plan.Version, r.Open.Weight, r.Open.Held)
 	case r.Open != nil:
 		fmt.Fprintf(w, "%s in %s: release %d (%s) is open, in phase %s at %d %%.\n", r.Service, r.Environment, r.Open.Number, r.Open.Plan.Version, r.Open.Phase, r.Open.Weight)
 	case r.Production == "":

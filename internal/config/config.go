@@ -85,6 +85,8 @@ type Environment struct {
 	Values map[string]any `yaml:"values,omitempty" json:"values,omitempty"`
 	// Telemetry is where gates on telemetry read.
 	Telemetry Telemetry `yaml:"telemetry,omitempty" json:"telemetry,omitempty"`
+	// Judge says how sure gates on telemetry must be.
+	Judge Judge `yaml:"judge,omitempty" json:"judge,omitempty"`
 	// Azure says how Azure is reached, where something of it is used.
 	Azure Azure `yaml:"azure,omitempty" json:"azure,omitempty"`
 	// ReadyTimeout bounds the wait for the candidate's pods; default 5m.
@@ -167,12 +169,17 @@ type Gate struct {
 	// Dependencies asks how many calls to dependencies fail.
 	Dependencies *Rate `yaml:"dependencies,omitempty" json:"dependencies,omitempty"`
 	KQL          *KQL  `yaml:"kql,omitempty" json:"kql,omitempty"`
+	// Prometheus compares counters: those of a gateway, of a mesh, of the service itself.
+	Prometheus *Counters `yaml:"prometheus,omitempty" json:"prometheus,omitempty"`
 }
 
-// OnTelemetry says whether the gate reads telemetry.
-func (g Gate) OnTelemetry() bool {
+// OnInsights says whether the gate reads Application Insights.
+func (g Gate) OnInsights() bool {
 	return g.Requests != nil || g.Exceptions != nil || g.Dependencies != nil || g.KQL != nil
 }
+
+// OnTelemetry says whether the gate reads telemetry of any kind.
+func (g Gate) OnTelemetry() bool { return g.OnInsights() || g.Prometheus != nil }
 
 // Probe sends HTTP requests through the gateway with a header that reaches the candidate.
 type Probe struct {

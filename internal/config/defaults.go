@@ -9,16 +9,19 @@ import (
 
 // The defaults that [Config.Environment] and [Config.Gate] fill in.
 const (
-	DefaultReadyTimeout = Duration(5 * time.Minute)
-	DefaultDeadline     = Duration(5 * time.Minute)
-	DefaultProbeTimeout = Duration(5 * time.Second)
-	DefaultGateway      = "gateway"
-	DefaultIngressClass = "nginx"
-	DefaultSlotKQL      = "tostring(Properties.slot)"
-	DefaultBatch        = Duration(10 * time.Second)
-	DefaultInterval     = Duration(5 * time.Second)
-	DefaultMaxRate      = Percent(0.05)
-	DefaultLooks        = 3
+	DefaultReadyTimeout    = Duration(5 * time.Minute)
+	DefaultDeadline        = Duration(5 * time.Minute)
+	DefaultProbeTimeout    = Duration(5 * time.Second)
+	DefaultGateway         = "gateway"
+	DefaultIngressClass    = "nginx"
+	DefaultSlotKQL         = "tostring(Properties.slot)"
+	DefaultBatch           = Duration(10 * time.Second)
+	DefaultInterval        = Duration(5 * time.Second)
+	DefaultMaxRate         = Percent(0.05)
+	DefaultAlpha           = Percent(0.01)
+	DefaultBeta            = Percent(0.05)
+	DefaultMetricsInterval = Duration(time.Second)
+	DefaultLooks           = 3
 )
 
 // DefaultExclude are the URL paths that no gate on telemetry counts unless it is told to. The slice is new at each call.
@@ -48,10 +51,34 @@ func (c *Config) Environment(name string) (Environment, error) {
 	e.Router = routerDefaults(e.Router, e.Namespace)
 	e.Strategy = strategyDefaults(e.Strategy)
 	e.Telemetry = telemetryDefaults(e.Telemetry)
+	e.Judge = judgeDefaults(e.Judge)
 	return e, nil
 }
 
+func judgeDefaults(j Judge) Judge {
+	if j.Alpha == 0 {
+		j.Alpha = DefaultAlpha
+	}
+	if j.Beta == 0 {
+		j.Beta = DefaultBeta
+	}
+	if j.OnDeadline == "" {
+		j.OnDeadline = OnDeadlineRollback
+	}
+	return j
+}
+
 func telemetryDefaults(t Telemetry) Telemetry {
+	if t.Prometheus != nil {
+		p := *t.Prometheus
+		p.Metrics = slices.Clone(p.Metrics)
+		if p.Interval == 0 && p.URL != "" {
+			p.Interval = DefaultInterval
+		} else if p.Interval == 0 {
+			p.Interval = DefaultMetricsInterval
+		}
+		t.Prometheus = &p
+	}
 	if t.ApplicationInsights == nil {
 		return t
 	}
@@ -70,7 +97,8 @@ func telemetryDefaults(t Telemetry) Telemetry {
 	if insights.Interval == 0 {
 		insights.Interval = DefaultInterval
 	}
-	return Telemetry{ApplicationInsights: &insights}
+	t.ApplicationInsights = &insights
+	return t
 }
 
 func routerDefaults(r Router, namespace string) Router {
@@ -157,6 +185,13 @@ func (c *Config) Gate(name string) (Gate, error) {
 			custom.Looks = DefaultLooks
 		}
 		g.KQL = &custom
+	}
+	if g.Prometheus != nil {
+		counters := *g.Prometheus
+		if counters.Max == 0 {
+			counters.Max = DefaultMaxRate
+		}
+		g.Prometheus = &counters
 	}
 	if g.At == "" && g.OnTelemetry() {
 		g.At = "steps"

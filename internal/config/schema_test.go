@@ -80,7 +80,13 @@ func makeSchema(t *testing.T) []byte {
 	between("Backend", "port", "1", "65535")
 	exactlyOne("Image", "go", "dockerfile")
 	exactlyOne("Strategy", "rolling", "blueGreen", "canary")
-	exactlyOne("Gate", "probe", "kubernetes", "requests", "exceptions", "dependencies", "kql")
+	exactlyOne("Gate", "probe", "kubernetes", "requests", "exceptions", "dependencies", "kql", "prometheus")
+	exactlyOne("Prometheus", "url", "metrics")
+	pattern("Prometheus", "url", `https?://[^/@?#]+(/.*)?`)
+	for _, o := range deadlineOutcomes {
+		property("Judge", "onDeadline").Enum = append(property("Judge", "onDeadline").Enum, o)
+	}
+	property("Judge", "minRequests").Minimum = "0"
 	exactlyOne("Requests", "failureRate", "quantile")
 	pattern("ApplicationInsights", "workspace", guidPattern)
 	pattern("Azure", "tenant", guidPattern)

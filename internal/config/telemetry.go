@@ -3,7 +3,54 @@ package config
 // Telemetry says where gates on telemetry read.
 type Telemetry struct {
 	ApplicationInsights *ApplicationInsights `yaml:"applicationInsights,omitempty" json:"applicationInsights,omitempty"`
+	// Prometheus is a second source: less complete, but there at once.
+	Prometheus *Prometheus `yaml:"prometheus,omitempty" json:"prometheus,omitempty"`
 }
+
+// Prometheus is read from a server, or straight from whoever exposes metrics; exactly one of URL and Metrics is set.
+type Prometheus struct {
+	// URL of a Prometheus server, or of what speaks its HTTP API. Its scrape interval is how old its counters are.
+	URL string `yaml:"url,omitempty" json:"url,omitempty"`
+	// Metrics are URLs that expose metrics in Prometheus' text format, such as those of every replica of the gateway.
+	Metrics []string `yaml:"metrics,omitempty" json:"metrics,omitempty"`
+	// Interval is the time between two looks; default 5s for a server, 1s for metrics.
+	Interval Duration `yaml:"interval,omitempty" json:"interval,omitempty"`
+}
+
+// Counters are two queries in PromQL for counters that only grow. In them $namespace, $slot, $release (of Helm) and $service
+// (which takes the slot's traffic) stand for those of the candidate or of production. What is read straight from metrics must be
+// a plain selector: name{label="value", other=~"regular expression"}.
+type Counters struct {
+	// Trials counts what may fail, Events what has failed.
+	Trials string `yaml:"trials" json:"trials"`
+	Events string `yaml:"events" json:"events"`
+	// WorseBy and Max are as in a [Rate].
+	WorseBy Tolerance `yaml:"worseBy,omitempty" json:"worseBy,omitempty"`
+	Max     Percent   `yaml:"max,omitempty" json:"max,omitempty"`
+}
+
+// Judge says how sure gates on telemetry must be, all together.
+type Judge struct {
+	// Alpha is the chance of taking back a version that is as good as its gates want, over all gates and all looks of a
+	// release; more than 0% and less than 50%, default 1%.
+	Alpha Percent `yaml:"alpha,omitempty" json:"alpha,omitempty"`
+	// Beta is the chance of passing a version that is worse than a gate's tolerance; more than 0% and less than 50%, default 5%.
+	Beta Percent `yaml:"beta,omitempty" json:"beta,omitempty"`
+	// MinBake is how long the candidate must have had traffic before anything passes; default 0: no longer than the evidence takes.
+	MinBake Duration `yaml:"minBake,omitempty" json:"minBake,omitempty"`
+	// MinRequests is how many requests (or other trials) of the candidate each gate must have seen before it passes; default 0.
+	MinRequests int `yaml:"minRequests,omitempty" json:"minRequests,omitempty"`
+	// OnDeadline is what happens when a step's deadline ends without evidence: "rollback" (default), "hold" (the weight stays
+	// and a person must decide) or "promote" (as if it had passed).
+	OnDeadline string `yaml:"onDeadline,omitempty" json:"onDeadline,omitempty"`
+}
+
+// What a deadline without evidence leads to.
+const (
+	OnDeadlineRollback = "rollback"
+	OnDeadlineHold     = "hold"
+	OnDeadlinePromote  = "promote"
+)
 
 // ApplicationInsights is read through the Log Analytics workspace that it writes to.
 type ApplicationInsights struct {

@@ -204,6 +204,8 @@ func (d *document) checkEnvironment(c *Config, name string) {
 	d.checkStrategy(path+".strategy", e.Strategy)
 	d.positive(path+".readyTimeout", e.ReadyTimeout)
 	d.checkTelemetry(path+".telemetry.applicationInsights", e.Telemetry.ApplicationInsights)
+	d.checkPrometheus(path+".telemetry.prometheus", e.Telemetry.Prometheus)
+	d.checkJudge(path+".judge", e.Judge)
 	d.checkAzure(path+".azure", e.Azure)
 	for i, gate := range e.Gates {
 		sub := fmt.Sprintf("%s.gates[%d]", path, i)
@@ -211,8 +213,10 @@ func (d *document) checkEnvironment(c *Config, name string) {
 			d.fail(sub, "%s asks for the gate %q, which gates does not have%s", path, gate, didYouMean(gate, sortedKeys(c.Gates), "gates"))
 		} else if slices.Index(e.Gates, gate) < i {
 			d.fail(sub, "%s names the gate %q twice", path, gate)
-		} else if c.Gates[gate].OnTelemetry() && e.Telemetry.ApplicationInsights == nil {
+		} else if c.Gates[gate].OnInsights() && e.Telemetry.ApplicationInsights == nil {
 			d.fail(sub, "%s asks for the gate %q, which reads telemetry, but has none: add %s.telemetry", path, gate, path)
+		} else if c.Gates[gate].Prometheus != nil {
+			d.checkReadable(sub, path, gate, *c.Gates[gate].Prometheus, e.Telemetry.Prometheus)
 		}
 	}
 }

@@ -46,6 +46,8 @@ type Candidate struct {
 	Slot    string
 	// Production is the slot to compare with, "" where there is none (a first release, a release in place).
 	Production string
+	// Arms are the sides of the comparison, by slot; in a release in place the slot is "".
+	Arms map[string]Arm
 	// Service is the candidate's Service; [WaitReady] wants a ready endpoint of it. Empty: not asked.
 	Service string
 	// Workloads that the chart rendered. Only needed for those that carry neither Helm's release annotation nor the
@@ -61,6 +63,12 @@ type Candidate struct {
 	Since time.Time
 	// Weight is the candidate's share of traffic in percent at this time.
 	Weight int
+}
+
+// Arm is where a side of the comparison runs.
+type Arm struct {
+	Release string // of Helm
+	Service string // that takes its traffic
 }
 
 // target is the candidate as its pods' source knows it.

@@ -22,96 +22,116 @@ type Telemetry interface {
 	Look(context.Context) (evidence.Look, error)
 }
 
-// Panel asks telemetry once a look for all its gates, and lets the judge decide over the release as a whole. What it has
-// observed stays, from step to step.
+// Panel asks each source of telemetry once a look for all its gates, and lets the judge decide over the release as a whole:
+// over all gates and all sources together. What it has observed stays, from step to step.
 type Panel struct {
-	telemetry Telemetry
-	judge     *judge.Judge
-	slots     PanelSlots
-	interval  time.Duration
-	timeout   time.Duration
-	clock     clock.PassiveClock
+	slots PanelSlots
+	clock clock.PassiveClock
 
-	mu      sync.Mutex
-	asked   time.Time
-	look    evidence.Look // the last that was answered
-	err     error         // of the last one
-	failed  map[evidence.Measure]error
-	batches int
-	seen    int64 // requests to the candidate
+	mu    sync.Mutex // held for no longer than the judge thinks
+	judge *judge.Judge
 }
 
 // PanelSlots are the arms of the comparison; Production is "" where there is none.
 type PanelSlots struct{ Candidate, Production string }
 
-// PanelOptions of a [Panel].
-type PanelOptions struct {
-	Slots PanelSlots
-	// Interval is the least time between two looks, Timeout bounds one with all its tries.
-	Interval, Timeout time.Duration
-	Clock             clock.PassiveClock
-}
-
 // NewPanel makes a panel. One judge serves one release.
-func NewPanel(t Telemetry, j *judge.Judge, o PanelOptions) *Panel {
-	return &Panel{telemetry: t, judge: j, slots: o.Slots, interval: o.Interval, timeout: o.Timeout, clock: o.Clock}
+func NewPanel(j *judge.Judge, slots PanelSlots, c clock.PassiveClock) *Panel {
+	return &Panel{judge: j, slots: slots, clock: c}
 }
 
-// Gate is the panel's gate for a measure.
-func (p *Panel) Gate(name string, m evidence.Measure) Gate { return &panelGate{p, name, m} }
+// PanelSource is telemetry that a panel asks.
+type PanelSource struct {
+	telemetry Telemetry
+	interval  time.Duration
+	timeout   time.Duration
+	panel     *Panel
+
+	mu      sync.Mutex // held while the source is asked: one that is slow holds up no other
+	asked   time.Time
+	look    evidence.Look // the last that was answered
+	err     error         // of the last one
+	failed  map[evidence.Measure]error
+	batches int
+	seen    int64 // trials of the candidate
+}
+
+// Source adds telemetry. The interval is the least time between two looks at it, the timeout bounds one with all its tries.
+func (p *Panel) Source(t Telemetry, interval, timeout time.Duration) *PanelSource {
+	return &PanelSource{telemetry: t, interval: interval, timeout: timeout, panel: p}
+}
+
+// Gate is the panel's gate for a measure that the source counts.
+func (s *PanelSource) Gate(name string, m evidence.Measure) Gate { return &panelGate{s, name, m} }
 
 type panelGate struct {
-	panel   *Panel
+	source  *PanelSource
 	name    string
 	measure evidence.Measure
 }
 
 // Look implements [Gate]. Whatever keeps the evidence away is a Hold that says so: an error, no data, data that are late.
 func (g *panelGate) Look(ctx context.Context, c Candidate) (Verdict, error) {
-	p := g.panel
-	p.mu.Lock() // gates that look at once share one look
-	defer p.mu.Unlock()
-	if p.asked.IsZero() || p.clock.Since(p.asked) >= p.interval {
-		p.refresh(ctx)
+	s, p := g.source, g.source.panel
+	s.mu.Lock() // gates that look at once share one look
+	defer s.mu.Unlock()
+	if s.asked.IsZero() || p.clock.Since(s.asked) >= s.interval {
+		s.refresh(ctx)
 		if ctx.Err() != nil {
 			return Verdict{}, ctx.Err()
 		}
 	}
-	v := g.weigh(p.judge.Verdict())
+	v := g.weigh(p.verdict())
 	v.At = p.clock.Now().UTC()
 	if v.Outcome == Fail {
 		return v, nil // evidence does not go bad when no more comes
 	}
-	if err := p.err; err != nil {
+	if err := s.err; err != nil {
 		v.Outcome, v.Reason = Hold, "telemetry could not be read: "+err.Error()
-	} else if err := p.failed[g.measure]; err != nil {
+	} else if err := s.failed[g.measure]; err != nil {
 		v.Outcome, v.Reason = Hold, "its query was not answered: "+err.Error()
 	} else if v.Outcome == Hold {
-		v.Reason = p.scarce(v.Reason)
+		v.Reason = s.scarce(v.Reason)
 	}
 	return v, nil
 }
 
-func (p *Panel) refresh(ctx context.Context) {
-	limited, cancel := context.WithTimeout(ctx, p.timeout)
+func (s *PanelSource) refresh(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	look, err := p.telemetry.Look(limited)
-	p.asked, p.err = p.clock.Now(), err
+	look, err := s.telemetry.Look(limited)
+	s.asked, s.err = s.panel.clock.Now(), err
 	if err != nil {
 		return
 	}
-	p.look, p.failed = look, map[evidence.Measure]error{}
+	s.look, s.failed = look, map[evidence.Measure]error{}
 	for _, f := range look.Failed {
-		p.failed[f.Measure] = f.Err
+		s.failed[f.Measure] = f.Err
 	}
 	for _, b := range look.Batches {
-		if err := p.judge.Observe(p.slots.batch(b)); err != nil {
-			p.err = fmt.Errorf("a batch that makes no sense was left out: %w", err)
+		if err := s.panel.observe(b); err != nil {
+			s.err = fmt.Errorf("a batch that makes no sense was left out: %w", err)
 			continue
 		}
-		p.batches++
-		p.seen += b.Sum(evidence.RequestsFailed, p.slots.Candidate).Trials
+		s.batches++
+		for _, c := range b.Cells {
+			if c.Slot == s.panel.slots.Candidate {
+				s.seen += c.Trials
+			}
+		}
 	}
+}
+
+func (p *Panel) observe(b evidence.Batch) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.judge.Observe(p.slots.batch(b))
+}
+
+func (p *Panel) verdict() judge.Verdict {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.judge.Verdict()
 }
 
 // batch is a batch as the judge takes it: slots become arms.
@@ -141,13 +161,14 @@ func (g *panelGate) weigh(all judge.Verdict) Verdict {
 		return v
 	}
 	own := all.Gates[i]
-	v.Evidence = append(g.panel.counts(own), g.panel.facts()...)
+	v.Evidence = append(g.source.panel.counts(own), g.source.facts()...)
+	lacking := all.Rule == judge.TooFewData || all.Rule == judge.NoBaseline // of some gate, which need not be this one
 	switch {
 	case all.Outcome == judge.Fail && all.Gate == g.name:
 		v.Outcome = Fail
 	case all.Outcome == judge.Fail:
 		v.Reason = own.Sentence
-	case all.Outcome == judge.Pass, all.Rule == judge.TooFewData && own.LogEPass != nil && *own.LogEPass >= all.LogPass:
+	case all.Outcome == judge.Pass, lacking && own.LogEPass != nil && *own.LogEPass >= all.LogPass:
 		v.Outcome, v.Reason = Pass, own.Sentence
 	case all.Rule == judge.TooFewData:
 		v.Reason = own.Sentence + "; too few data to tell"
@@ -173,40 +194,46 @@ func total(t judge.Totals) string {
 }
 
 // scarce says why there is no evidence, where there is none; else what the judge wants.
-func (p *Panel) scarce(wanted string) string {
+func (s *PanelSource) scarce(wanted string) string {
 	switch {
-	case p.look.Watermark.IsZero():
+	case s.look.Watermark.IsZero():
 		return "no telemetry of either slot has arrived yet"
-	case p.batches == 0:
-		return "no telemetry is complete yet: it arrives " + p.delays() + " late, the watermark is " + stamp(p.look.Watermark)
-	case p.seen == 0:
-		return fmt.Sprintf("no request to the candidate (slot %s) up to %s", p.slots.Candidate, stamp(p.look.Watermark))
+	case s.batches == 0 && len(s.look.Delay) == 0:
+		return "nothing has been counted yet"
+	case s.batches == 0:
+		return "no telemetry is complete yet: it arrives " + s.delays() + " late, the watermark is " + stamp(s.look.Watermark)
+	case s.seen == 0:
+		return fmt.Sprintf("no request to the candidate (slot %s) up to %s", s.panel.slots.Candidate, stamp(s.look.Watermark))
 	}
 	return wanted
 }
 
-// facts are what every verdict of the panel rests on.
-func (p *Panel) facts() []Fact {
-	if p.look.Query == "" {
+// facts are what every verdict on the source rests on.
+func (s *PanelSource) facts() []Fact {
+	if s.look.Query == "" {
 		return nil
 	}
-	tables := slices.Compact(slices.Sorted(slices.Values(appTable.FindAllString(p.look.Query, -1))))
-	return []Fact{
-		{"watermark", stamp(p.look.Watermark)}, {"ingestion delay", p.delays()},
-		{"asked", strings.Join(tables, ", ") + " (slipway gate explain shows the query)"}, {"query", p.look.Query},
+	facts := []Fact{{"watermark", stamp(s.look.Watermark)}}
+	if len(s.look.Delay) > 0 {
+		facts = append(facts, Fact{"ingestion delay", s.delays()})
 	}
+	tables := slices.Compact(slices.Sorted(slices.Values(appTable.FindAllString(s.look.Query, -1))))
+	if len(tables) > 0 {
+		facts = append(facts, Fact{"asked", strings.Join(tables, ", ") + " (slipway gate explain shows the query)"})
+	}
+	return append(facts, Fact{"query", s.look.Query})
 }
 
 // A table stands at the end of its line in the query of a look; a column never does.
 var appTable = regexp.MustCompile(`(?m)\bApp[A-Z]\w+$`)
 
-func (p *Panel) delays() string {
-	if len(p.look.Delay) == 0 {
+func (s *PanelSource) delays() string {
+	if len(s.look.Delay) == 0 {
 		return "unknown"
 	}
 	var parts []string
-	for _, slot := range slices.Sorted(maps.Keys(p.look.Delay)) {
-		parts = append(parts, fmt.Sprintf("%s %v", slot, p.look.Delay[slot].Round(100*time.Millisecond)))
+	for _, slot := range slices.Sorted(maps.Keys(s.look.Delay)) {
+		parts = append(parts, fmt.Sprintf("%s %v", slot, s.look.Delay[slot].Round(100*time.Millisecond)))
 	}
 	return strings.Join(parts, ", ")
 }

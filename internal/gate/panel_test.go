@@ -59,7 +59,7 @@ func minutes(n int, green, blue int64) evidence.Look {
 	return look
 }
 
-func newPanel(t *testing.T, f *feed) (*Panel, *clocktesting.FakePassiveClock) {
+func newPanel(t *testing.T, f *feed) (*PanelSource, *clocktesting.FakePassiveClock) {
 	t.Helper()
 	j, err := judge.New(judge.Config{Gates: []judge.Gate{{
 		Name: "failures", Kind: judge.Rate, Measure: string(evidence.RequestsFailed), Phrase: "fails %s of requests",
@@ -69,10 +69,10 @@ func newPanel(t *testing.T, f *feed) (*Panel, *clocktesting.FakePassiveClock) {
 		t.Fatal(err)
 	}
 	clock := clocktesting.NewFakePassiveClock(noon)
-	return NewPanel(f, j, PanelOptions{Slots: PanelSlots{"green", "blue"}, Interval: 5 * time.Second, Timeout: time.Second, Clock: clock}), clock
+	return NewPanel(j, PanelSlots{"green", "blue"}, clock).Source(f, 5*time.Second, time.Second), clock
 }
 
-func ask(t *testing.T, p *Panel) Verdict {
+func ask(t *testing.T, p *PanelSource) Verdict {
 	t.Helper()
 	v, err := p.Gate("failures", evidence.RequestsFailed).Look(t.Context(), Candidate{})
 	if err != nil {

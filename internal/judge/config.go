@@ -59,7 +59,9 @@ type Config struct {
 	Beta float64 `json:"beta"`
 	// MinBake is the least time of candidate traffic before a pass: no data so far speaks of what starts later.
 	MinBake time.Duration `json:"minBake"`
-	Gates   []Gate        `json:"gates"`
+	// MinTrials is how many trials of the candidate every gate that has a say in a pass must have seen before.
+	MinTrials float64 `json:"minTrials,omitempty"`
+	Gates     []Gate  `json:"gates"`
 	// AtOnce is the part of alpha that is for trouble from the start, in (0, 1]; the rest is for what begins later. Default 0.9.
 	AtOnce float64 `json:"atOnce,omitempty"`
 	// UnlearnedWidth is how much (standard deviation of the logarithm of the ratio of the arms) candidate and production are
@@ -110,6 +112,9 @@ func (c Config) Validate() error {
 	}
 	if c.MinBake < 0 {
 		bad("the minimum bake is %v; give 0 or more", c.MinBake)
+	}
+	if !(c.MinTrials >= 0) || math.IsInf(c.MinTrials, 0) {
+		bad("the minimum of trials is %v; give 0 or more", c.MinTrials)
 	}
 	if len(c.Gates) == 0 {
 		bad("there are no gates to judge by; give at least one")

@@ -101,7 +101,7 @@ func (j *Judge) Decide() Decision {
 		d.Rule = Suspected
 	case lacking.passing < j.beta && lacking.noBaseline():
 		d.Rule = NoBaseline
-	case lacking.passing < j.beta:
+	case lacking.passing < j.beta || j.scarcest() != nil:
 		d.Rule = TooFewData
 	case j.bake() < j.cfg.MinBake:
 		d.Rule = Baking
@@ -123,6 +123,18 @@ func (j *Judge) loudest() *gate {
 		}
 	}
 	return j.gates[best]
+}
+
+// scarcest is the gate with the fewest trials of the candidate, if those are too few for a pass.
+func (j *Judge) scarcest() *gate {
+	var found *gate
+	for _, g := range j.gates {
+		n := g.Candidate.Raw.Trials
+		if g.passes() && n < j.cfg.MinTrials && (found == nil || n < found.Candidate.Raw.Trials) {
+			found = g
+		}
+	}
+	return found
 }
 
 func (j *Judge) lacking() *gate {
@@ -160,6 +172,10 @@ func (j *Judge) Verdict() Verdict {
 	case Baking:
 		v.Reason = fmt.Sprintf("good so far, after %v of at least %v", j.bake().Round(time.Second), j.cfg.MinBake)
 	case TooFewData:
+		if g := j.scarcest(); g != nil && j.lacking().passing >= j.beta {
+			v.Gate, v.Reason = g.Name, fmt.Sprintf("good so far, after %.0f of at least %.0f requests to the candidate", g.Candidate.Raw.Trials, j.cfg.MinTrials)
+			break
+		}
 		v.Gate, v.Reason = j.lacking().Name, j.lacking().sentence()+"; too few data to tell"
 	}
 	return v

@@ -21,6 +21,25 @@ func (e *UnsafeError) Error() string {
 
 func (e *UnsafeError) Unwrap() error { return e.Err }
 
+// UndecidedError says that there was no evidence in time and that the environment wants a person to decide (exit code 4): the
+// release stays open, the traffic where it is.
+type UndecidedError struct {
+	Number      int
+	Environment string
+	Weight      int // the candidate's, in percent
+	Gate        string
+	Reason      string
+}
+
+func (e *UndecidedError) Error() string {
+	return fmt.Sprintf("release %d is held at %d %% and nobody watches it now: gate %s: %s", e.Number, e.Weight, e.Gate, e.Reason)
+}
+
+// Next is what a person can do.
+func (e *UndecidedError) Next() []string {
+	return []string{"slipway promote --env " + e.Environment + " asks the gates again and goes on", "slipway rollback --env " + e.Environment + " takes it back"}
+}
+
 // RefusedError says that nothing was touched because something is not as it must be (exit code 2).
 type RefusedError struct {
 	Err  error

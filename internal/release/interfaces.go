@@ -52,9 +52,11 @@ type Gates interface {
 
 // Decision is what all gates of a stage said together.
 type Decision struct {
-	Pass   bool
-	Gate   string // the gate that failed, "" on a pass
-	Reason string // its evidence, in one sentence
+	Pass bool
+	// Undecided, where Pass is false, says that there was no evidence in time and that a person shall decide.
+	Undecided bool
+	Gate      string // the gate that failed, "" on a pass
+	Reason    string // its evidence, in one sentence
 }
 
 // Verifier sees at the gateway whether a split is in force.

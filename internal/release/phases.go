@@ -75,10 +75,14 @@ func (r *run) candidate(weight int) gate.Candidate {
 	c := gate.Candidate{
 		Namespace: p.Namespace, Release: s.HelmRelease, Slot: r.j.Candidate,
 		Endpoint: p.Endpoint, Host: p.Host, Since: s.Since, Weight: weight,
+		Arms: map[string]gate.Arm{r.j.Candidate: {Release: s.HelmRelease, Service: s.Backend.Service}},
 	}
 	if !p.InPlace() {
 		c.Header, c.HeaderValue = traffic.Header, traffic.HeaderAlways
-		c.Production = r.j.Previous
+		if c.Production = r.j.Previous; c.Production != "" {
+			old := r.rec.Slots[c.Production]
+			c.Arms[c.Production] = gate.Arm{Release: old.HelmRelease, Service: old.Backend.Service}
+		}
 	}
 	return c
 }
@@ -88,6 +92,9 @@ func (r *run) ask(ctx context.Context, stage string, weight int, hold, deadline 
 	d, err := r.Gates.Ask(ctx, stage, r.j.Phase.event(), r.candidate(weight), hold, deadline)
 	if err != nil {
 		return err
+	}
+	if d.Undecided {
+		return &UndecidedError{Number: r.j.Number, Environment: r.j.Plan.Environment, Weight: weight, Gate: d.Gate, Reason: d.Reason}
 	}
 	if !d.Pass {
 		return fmt.Errorf("gate %s failed at %d %%: %s", d.Gate, weight, d.Reason)

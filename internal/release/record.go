@@ -111,7 +111,9 @@ type Journal struct {
 	// Back is set once the release is being taken back, with the reason.
 	Back string `json:"back,omitempty"`
 	// Stuck says why going back did not succeed: a person is needed.
-	Stuck   string   `json:"stuck,omitempty"`
+	Stuck string `json:"stuck,omitempty"`
+	// Held says why the release waits for a person's decision, with the traffic where it is: there was no evidence in time.
+	Held    string   `json:"held,omitempty"`
 	Effects []Effect `json:"effects,omitempty"`
 }
 

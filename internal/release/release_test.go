@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/slipway-cd/slipway/internal/gate"
+
 	"github.com/slipway-cd/slipway/internal/event"
 )
 
@@ -108,6 +110,61 @@ func TestDeployRouteAndPromoteAreOneRelease(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := w.safe(t); got != "v2" {
+			t.Errorf("users reach %q", got)
+		}
+	})
+}
+
+func TestAReleaseWithoutEvidenceIsHeldForAPersonWhereThatIsWanted(t *testing.T) {
+	inBubble(t, []scenario{{"canary", "production", ""}, {"blue-green", "production", ""}, {"rolling", "production", ""}}, func(t *testing.T, s scenario) {
+		w := s.world(t)
+		evidence := false
+		w.gates = func(stage, _ string, c gate.Candidate) Decision {
+			if stage == StageSteps && c.Weight >= 50 && !evidence {
+				return Decision{Undecided: true, Gate: "failures", Reason: "no evidence in 5m0s: late"}
+			}
+			return Decision{Pass: true}
+		}
+		var held *UndecidedError
+		if err := w.process("v2").Release(t.Context(), s.plan("v2"), Until{}); !errors.As(err, &held) || held.Gate != "failures" {
+			t.Fatalf("got %v", err)
+		}
+		j := w.record().Open
+		if j == nil || j.Held != "gate failures: no evidence in 5m0s: late" || j.Back != "" {
+			t.Fatalf("the record should hold the release open and say why: %+v", j)
+		}
+		if s.strategy != "rolling" {
+			if got := shares(*w.route)["svc-green"]; got != held.Weight || got < 50 {
+				t.Errorf("the candidate has %d %%, the error says %d %%", got, held.Weight)
+			}
+		}
+		if err := w.process("v2").Continue(t.Context(), Until{}); !errors.As(err, &held) {
+			t.Fatalf("a second try without evidence gave %v", err)
+		}
+		evidence = true
+		if err := w.process("v2").Continue(t.Context(), Until{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.safe(t); got != "v2" {
+			t.Errorf("users reach %q", got)
+		}
+	})
+}
+
+func TestAHeldReleaseIsTakenBackWhenAPersonSaysSo(t *testing.T) {
+	inBubble(t, []scenario{{"canary", "production", ""}}, func(t *testing.T, s scenario) {
+		w := s.world(t)
+		w.gates = func(stage, _ string, _ gate.Candidate) Decision {
+			return Decision{Undecided: stage == StageSteps, Pass: stage != StageSteps}
+		}
+		var held *UndecidedError
+		if err := w.process("v2").Release(t.Context(), s.plan("v2"), Until{}); !errors.As(err, &held) {
+			t.Fatalf("got %v", err)
+		}
+		if err := w.process("v2").Back(t.Context(), "a person said so"); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.safe(t); got != "v1" {
 			t.Errorf("users reach %q", got)
 		}
 	})

@@ -22,7 +22,7 @@ type run struct {
 
 func (e *Engine) start(lock Lock, rec *Record) *run {
 	j := rec.Open
-	j.Holder, j.Fence = e.Holder, lock.Fence()
+	j.Holder, j.Fence, j.Held = e.Holder, lock.Fence(), ""
 	p := j.Plan
 	ev := event.Event{Time: e.Clock.Now().UTC(), Kind: event.Started, Phase: j.Phase.event(), Steps: p.Steps,
 		Message: fmt.Sprintf("release %d: %s %s → %s (%s, router %s)", j.Number, p.Service, p.Version, p.Environment, p.Strategy, p.Router)}
@@ -99,6 +99,7 @@ func (r *run) alive(ctx context.Context) error {
 func (r *run) failed(ctx context.Context, ph phase, err error) error {
 	cause := context.Cause(ctx)
 	var q requested
+	var undecided *UndecidedError
 	switch {
 	case errors.Is(cause, errLost):
 		return fmt.Errorf("release %d stops in phase %s, nothing more was touched: %w", r.j.Number, ph.name, errLost)
@@ -108,6 +109,12 @@ func (r *run) failed(ctx context.Context, ph phase, err error) error {
 		return fmt.Errorf("release %d is promoted and takes all traffic, but its clean-up failed; `slipway promote` finishes it, or the next release does: %w", r.j.Number, err)
 	case errors.As(cause, &q):
 		err = q
+	case errors.As(err, &undecided) && ctx.Err() == nil:
+		r.j.Held = "gate " + undecided.Gate + ": " + undecided.Reason
+		if saved := r.save(ctx); saved != nil {
+			return r.back(ctx, fmt.Sprintf("%v; that could not be recorded: %v", err, saved))
+		}
+		return err
 	case ctx.Err() != nil:
 		err = fmt.Errorf("%w in phase %s", Interrupted, ph.name)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/release"
 	"github.com/slipway-cd/slipway/internal/telemetry/kube"
 	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
+	"github.com/slipway-cd/slipway/internal/telemetry/prometheus"
 )
 
 // gates are the environment's gates by stage.
@@ -22,10 +23,11 @@ type gates struct {
 	slotHeader string
 
 	byStage map[string][]gate.Named
-	// telemetry are the gates that ask the workspace; they are made when the candidate is known.
+	// telemetry are the gates that read telemetry; they are made when the candidate is known.
 	telemetry []namedGate
 	env       config.Environment
 	workspace loganalytics.Querier
+	counters  prometheus.Reader
 	watch     *watch
 }
 
@@ -88,5 +90,23 @@ func (g *gates) Ask(ctx context.Context, stage, phase string, c gate.Candidate, 
 	if err != nil {
 		return release.Decision{}, err
 	}
+	if d.Cause == gate.NoEvidence {
+		return g.overdue(stage, d), nil
+	}
 	return release.Decision{Pass: d.Outcome == gate.Pass, Gate: d.Gate, Reason: d.Reason}, nil
+}
+
+// overdue is what a deadline without evidence leads to. Before there is traffic it is a failure: the gates there need no evidence
+// that only time can bring.
+func (g *gates) overdue(stage string, d gate.Decision) release.Decision {
+	out := release.Decision{Gate: d.Gate, Reason: d.Reason}
+	switch on := g.env.Judge.OnDeadline; {
+	case stage == release.StageSmoke:
+	case on == config.OnDeadlineHold:
+		out.Undecided = true
+	case on == config.OnDeadlinePromote && slices.ContainsFunc(g.telemetry, func(n namedGate) bool { return n.name == d.Gate }):
+		out.Pass = true
+		g.warn("gate " + d.Gate + " could not tell: " + d.Reason + "; the release goes on because judge.onDeadline is promote")
+	}
+	return out
 }

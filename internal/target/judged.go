@@ -2,6 +2,7 @@ package target
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/slipway-cd/slipway/internal/config"
 	"github.com/slipway-cd/slipway/internal/evidence"
@@ -10,8 +11,8 @@ import (
 )
 
 // judgeConfig says how the gates are judged: against production where it has traffic, else by their objectives.
-func judgeConfig(gates []namedGate, compare bool) judge.Config {
-	var cfg judge.Config
+func judgeConfig(j config.Judge, gates []namedGate, compare bool) judge.Config {
+	cfg := judge.Config{Alpha: float64(j.Alpha), Beta: float64(j.Beta), MinBake: time.Duration(j.MinBake), MinTrials: float64(j.MinRequests)}
 	for _, n := range gates {
 		if n.bounds() || !compare && !n.hasObjective() {
 			continue
@@ -70,6 +71,8 @@ func (n namedGate) rate() config.Rate {
 		return *n.Exceptions
 	case n.Dependencies != nil:
 		return *n.Dependencies
+	case n.Prometheus != nil:
+		return config.Rate{WorseBy: n.Prometheus.WorseBy, Max: n.Prometheus.Max}
 	}
 	return config.Rate{WorseBy: n.KQL.WorseBy, Max: config.DefaultMaxRate}
 }
@@ -85,6 +88,8 @@ func phrase(n namedGate) string {
 		return "has exceptions in %s of requests"
 	case n.Dependencies != nil:
 		return "has %s of its operations fail at a dependency"
+	case n.Prometheus != nil:
+		return "has " + n.name + " count %s"
 	}
 	return n.name + " is %s"
 }

@@ -92,7 +92,9 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		return nil, err
 	}
 	if pulled != nil { // going back and telling must not need telemetry
-		gates.connect(o.Getenv)
+		if err := gates.connect(o.Getenv); err != nil {
+			return nil, err
+		}
 	}
 	gates.slotHeader = slotHeader
 	charts := &charts{helm: helm, config: cfg, env: env, pulled: pulled, labels: map[string]string{

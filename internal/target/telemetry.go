@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +13,9 @@ import (
 
 	"github.com/slipway-cd/slipway/internal/azure"
 	"github.com/slipway-cd/slipway/internal/config"
+	"github.com/slipway-cd/slipway/internal/promql"
 	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
+	"github.com/slipway-cd/slipway/internal/telemetry/prometheus"
 )
 
 // lookTimeout bounds one look at telemetry with all its tries.
@@ -55,25 +58,49 @@ func (u unreadable) Query(context.Context, string) (loganalytics.Answer, error) 
 	return loganalytics.Answer{}, u.err
 }
 
-// connect makes the client that the gates on telemetry ask. What goes wrong is told when they ask, in the preflight check first.
-func (g *gates) connect(getenv func(string) string) {
-	if len(g.telemetry) == 0 {
-		return
+// connect makes the clients that the gates on telemetry ask. What goes wrong is told when they ask, in the preflight check first.
+func (g *gates) connect(getenv func(string) string) error {
+	if p := g.env.Telemetry.Prometheus; p != nil && p.URL != "" {
+		server, err := prometheus.NewServer(p.URL, http.DefaultTransport, time.Now)
+		if err != nil {
+			return err
+		}
+		g.counters = server
+	} else if p != nil {
+		g.counters = prometheus.Scrape{URLs: p.Metrics, Client: http.DefaultClient, Now: time.Now}
+	}
+	if !slices.ContainsFunc(g.telemetry, func(n namedGate) bool { return n.OnInsights() }) {
+		return nil
 	}
 	client, err := Workspace(g.env, getenv)
 	if err != nil {
 		g.workspace = unreadable{err}
-		return
-	}
-	g.workspace = client
-}
-
-// check asks for the last minutes what the gates will ask, before anything is touched: the workspace, the permission to read
-// it and the queries must be right. The API's own troubles refuse a release too: its gates could only hold.
-func (g *gates) check(ctx context.Context) error {
-	if len(g.telemetry) == 0 {
 		return nil
 	}
+	g.workspace = client
+	return nil
+}
+
+// check asks what the gates will ask, before anything is touched: the workspace, the permission to read it and the queries must
+// be right. An API's own troubles refuse a release too: its gates could only hold.
+func (g *gates) check(ctx context.Context) error {
+	if on := g.env.Judge.OnDeadline; on == config.OnDeadlinePromote && len(g.telemetry) > 0 {
+		g.warn("judge.onDeadline is promote: without evidence a release is promoted", "judge.onDeadline: rollback is the safe way")
+	}
+	if g.counters != nil && slices.ContainsFunc(g.telemetry, func(n namedGate) bool { return n.Prometheus != nil }) {
+		like := promql.Arm{Namespace: g.env.Namespace, Slot: "green", Release: "preflight", Service: "preflight"}
+		if _, err := prometheus.NewSource(g.counters, counters(g.telemetry), like).Look(ctx); err != nil {
+			return fmt.Errorf("reading counters as the gates will: %w", err)
+		}
+	}
+	if g.workspace == nil {
+		return nil
+	}
+	return g.checkWorkspace(ctx)
+}
+
+// checkWorkspace asks for the last minutes.
+func (g *gates) checkWorkspace(ctx context.Context) error {
 	now := time.Now().UTC()
 	insights := *g.env.Telemetry.ApplicationInsights
 	of := loganalytics.Release{Candidate: "green", Production: "blue", Since: now.Add(-5 * time.Minute)}
@@ -123,9 +150,12 @@ func Queries(cfg *config.Config, env config.Environment, name string, r loganaly
 		case g.KQL != nil:
 			bound := loganalytics.Custom{Gate: n, Query: g.KQL.Query}.Bound(r, r.Since, time.Now().UTC(), batch)
 			out = append(out, Query{"gate " + n, bound})
-		case g.OnTelemetry():
+		case g.OnInsights():
 			built, builtNames = append(built, namedGate{n, g}), append(builtNames, n)
 		case name != "":
+			if g.Prometheus != nil {
+				return nil, fmt.Errorf("gate %s reads counters by the queries in slipway.yaml; there is nothing more to explain", name)
+			}
 			return nil, fmt.Errorf("gate %s reads no telemetry: it asks the candidate itself", name)
 		}
 	}

@@ -9,7 +9,9 @@ import (
 	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/gate"
 	"github.com/slipway-cd/slipway/internal/judge"
+	"github.com/slipway-cd/slipway/internal/promql"
 	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
+	"github.com/slipway-cd/slipway/internal/telemetry/prometheus"
 )
 
 // watch is the gates on telemetry of one candidate. What they have seen stays, from step to step.
@@ -18,25 +20,20 @@ type watch struct {
 	gates []gate.Named
 }
 
-// onTelemetry are the gates that ask the workspace about a candidate.
+// onTelemetry are the gates that read telemetry of a candidate.
 func (g *gates) onTelemetry(c gate.Candidate) ([]gate.Named, error) {
 	if w := g.watch; w != nil && w.of.Slot == c.Slot && w.of.Since.Equal(c.Since) {
 		return w.gates, nil
 	}
-	insights := *g.env.Telemetry.ApplicationInsights
-	interval, real := time.Duration(insights.Interval), clock.RealClock{}
 	w := &watch{of: c}
-	cfg := judgeConfig(g.telemetry, c.Production != "")
-	var panel *gate.Panel
+	cfg := judgeConfig(g.env.Judge, g.telemetry, c.Production != "")
+	sources := sources{gates: g, of: c}
 	if len(cfg.Gates) > 0 {
 		j, err := judge.New(cfg)
 		if err != nil {
 			return nil, err
 		}
-		source := loganalytics.NewSource(g.workspace, spec(insights, g.telemetry), latencies(g.telemetry), custom(g.telemetry), releaseOf(c))
-		panel = gate.NewPanel(source, j, gate.PanelOptions{
-			Slots: gate.PanelSlots{Candidate: c.Slot, Production: c.Production}, Interval: interval, Timeout: lookTimeout, Clock: real,
-		})
+		sources.panel = gate.NewPanel(j, gate.PanelSlots{Candidate: c.Slot, Production: c.Production}, clock.RealClock{})
 	}
 	if c.Production == "" {
 		g.warn("there is no production to compare with: gates on telemetry go by their objectives")
@@ -45,15 +42,64 @@ func (g *gates) onTelemetry(c gate.Candidate) ([]gate.Named, error) {
 		switch {
 		case n.bounds():
 			w.gates = append(w.gates, gate.Named{Name: n.name, Gate: gate.NewValue(n.name, g.value(n), gate.ValueOptions{
-				Max: *n.KQL.Max, Looks: n.KQL.Looks, Interval: interval, Clock: real})})
+				Max: *n.KQL.Max, Looks: n.KQL.Looks, Interval: time.Duration(g.env.Telemetry.ApplicationInsights.Interval), Clock: clock.RealClock{}})})
 		case c.Production == "" && !n.hasObjective():
 			g.warn("gate "+n.name+" is not asked: it has no objective", "give it one: requests.within")
 		default:
-			w.gates = append(w.gates, gate.Named{Name: n.name, Gate: panel.Gate(n.name, measure(n))})
+			w.gates = append(w.gates, gate.Named{Name: n.name, Gate: sources.readBy(n).Gate(n.name, measure(n))})
 		}
 	}
 	g.watch = w
 	return w.gates, nil
+}
+
+// sources are where the gates of a candidate read, each made when the first gate needs it.
+type sources struct {
+	gates *gates
+	of    gate.Candidate
+	panel *gate.Panel
+
+	insights, counters *gate.PanelSource
+}
+
+// readBy is the source of a gate.
+func (s *sources) readBy(n namedGate) *gate.PanelSource {
+	g := s.gates
+	if n.Prometheus != nil {
+		if s.counters == nil {
+			source := prometheus.NewSource(g.counters, counters(g.telemetry), arms(s.of)...)
+			s.counters = s.panel.Source(source, time.Duration(g.env.Telemetry.Prometheus.Interval), lookTimeout)
+		}
+		return s.counters
+	}
+	if s.insights == nil {
+		insights := *g.env.Telemetry.ApplicationInsights
+		source := loganalytics.NewSource(g.workspace, spec(insights, g.telemetry), latencies(g.telemetry), custom(g.telemetry), releaseOf(s.of))
+		s.insights = s.panel.Source(source, time.Duration(insights.Interval), lookTimeout)
+	}
+	return s.insights
+}
+
+// arms are the sides of a candidate's comparison, as queries name them.
+func arms(c gate.Candidate) []promql.Arm {
+	of := func(slot string) promql.Arm {
+		return promql.Arm{Namespace: c.Namespace, Slot: slot, Release: c.Arms[slot].Release, Service: c.Arms[slot].Service}
+	}
+	out := []promql.Arm{of(c.Slot)}
+	if c.Production != "" {
+		out = append(out, of(c.Production))
+	}
+	return out
+}
+
+func counters(gates []namedGate) []prometheus.Gate {
+	var out []prometheus.Gate
+	for _, n := range gates {
+		if n.Prometheus != nil {
+			out = append(out, prometheus.Gate{Measure: measure(n), Trials: n.Prometheus.Trials, Events: n.Prometheus.Events})
+		}
+	}
+	return out
 }
 
 func releaseOf(c gate.Candidate) loganalytics.Release {
