@@ -72,6 +72,8 @@ var refused = []refusal{
 	{name: "a token for an http address", old: "gates: [smoke]", new: "azure: { endpoints: { logs: http://logs } }", at: "10:33", says: "a token is sent to it"},
 	{name: "unknown cloud", old: "gates: [smoke]", new: "azure: { cloud: usgov }", at: "10:21", says: "the clouds are china, public, usGovernment"},
 	{name: "tolerance without a unit", old: "gates:\n  smoke:", new: "gates:\n  t: { exceptions: { worseBy: 5 } }\n  smoke:", at: "12:31", says: `write "0.5%" (added), "1.25x" (a factor)`},
+	{name: "tolerances that contradict each other", old: "gates:\n  smoke:", new: "gates:\n  t: { exceptions: { worseBy: 2%, margin: 1% } }\n  smoke:", at: "12:43", says: "less than worseBy, 2%", onlyLoader: true},
+	{name: "margin of nothing", old: "gates:\n  smoke:", new: "gates:\n  t: { exceptions: { margin: 0% } }\n  smoke:", at: "12:30", says: "not even a candidate as good as production", onlyLoader: true},
 	{name: "tolerance that is better", old: "gates:\n  smoke:", new: "gates:\n  t: { exceptions: { worseBy: 0.5x } }\n  smoke:", at: "12:31", says: `a factor is 1x (no worse)`, onlyLoader: true},
 	{name: "quantile in percent", old: "gates:\n  smoke:", new: "gates:\n  t: { requests: { quantile: 95 } }\n  smoke:", at: "12:30", says: `must lie between 0 and 1`},
 	{name: "requests of both kinds", old: "gates:\n  smoke:", new: "gates:\n  t: { requests: { failureRate: {}, quantile: 0.5 } }\n  smoke:", at: "12:37", says: `has both failureRate and quantile`},

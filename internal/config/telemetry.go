@@ -24,8 +24,9 @@ type Counters struct {
 	// Trials counts what may fail, Events what has failed.
 	Trials string `yaml:"trials" json:"trials"`
 	Events string `yaml:"events" json:"events"`
-	// WorseBy and Max are as in a [Rate].
+	// WorseBy, Margin and Max are as in a [Rate].
 	WorseBy Tolerance `yaml:"worseBy,omitempty" json:"worseBy,omitempty"`
+	Margin  Tolerance `yaml:"margin,omitempty" json:"margin,omitempty"`
 	Max     Percent   `yaml:"max,omitempty" json:"max,omitempty"`
 }
 
@@ -110,6 +111,9 @@ type Rate struct {
 	// WorseBy is how much higher the candidate's rate may be than production's: "0.5%" for percentage points, "1.25x" for a
 	// factor, or both: "1.25x + 0.1%".
 	WorseBy Tolerance `yaml:"worseBy,omitempty" json:"worseBy,omitempty"`
+	// Margin is the non-inferiority margin: the candidate passes once its rate is surely not higher than production's by this.
+	// It cannot be less than WorseBy; default WorseBy, or 0.5% where there is none.
+	Margin Tolerance `yaml:"margin,omitempty" json:"margin,omitempty"`
 	// Max is the objective where there is no production to compare with, in percent of all; default 5%.
 	Max Percent `yaml:"max,omitempty" json:"max,omitempty"`
 }
@@ -118,8 +122,9 @@ type Rate struct {
 // gives a column slot, a datetime column `bin` and the integers trials and events; or, with Max, slot and value.
 type KQL struct {
 	Query string `yaml:"query" json:"query"`
-	// WorseBy compares events per trial as [Rate.WorseBy] does.
+	// WorseBy and Margin compare events per trial as those of [Rate] do.
 	WorseBy Tolerance `yaml:"worseBy,omitempty" json:"worseBy,omitempty"`
+	Margin  Tolerance `yaml:"margin,omitempty" json:"margin,omitempty"`
 	// Max bounds the candidate's value instead.
 	Max *float64 `yaml:"max,omitempty" json:"max,omitempty"`
 	// Looks is how many looks in a row must break Max before that is a failure; default 3.

@@ -85,6 +85,10 @@ func (d *document) checkTelemetryGate(path string, g Gate) {
 			d.fail(at+".query", "%s.query is empty", at)
 		}
 		d.checkKQL(at, *k)
+		d.checkTolerances(at, k.WorseBy, k.Margin)
+		if d.set(at+".max") && d.set(at+".margin") {
+			d.fail(at+".max", "%s has both max and margin: a query gives either a value with a bound, or trials and events to compare", at)
+		}
 		if d.set(at+".max") && d.set(at+".worseBy") {
 			d.fail(at+".max", "%s has both max and worseBy: a query gives either a value with a bound, or trials and events to compare", at)
 		}
@@ -94,13 +98,28 @@ func (d *document) checkTelemetryGate(path string, g Gate) {
 	}
 }
 
+// checkTolerances checks when a comparison fails and when it passes.
+func (d *document) checkTolerances(path string, worseBy, margin Tolerance) {
+	if sub := path + ".worseBy"; worseBy.Add >= 1 {
+		d.fail(sub, "%s is %s, so this gate could never fail", sub, worseBy)
+	}
+	sub := path + ".margin"
+	switch {
+	case !d.set(sub):
+	case margin.Multiple() == 1 && margin.Add == 0:
+		d.fail(sub, "%s is %s, but not even a candidate as good as production is surely within that; give it some, such as \"0.5%%\"", sub, margin)
+	case margin.Add >= 1:
+		d.fail(sub, "%s is %s, so every candidate would pass", sub, margin)
+	case margin.Multiple() < worseBy.Multiple() || margin.Add < worseBy.Add:
+		d.fail(sub, "%s is %s, less than worseBy, %s: a candidate within worseBy must not fail to pass; make the margin at least as large", sub, margin, worseBy)
+	}
+}
+
 func (d *document) checkRate(path string, r *Rate) {
 	if r == nil {
 		return
 	}
-	if sub := path + ".worseBy"; r.WorseBy.Add >= 1 {
-		d.fail(sub, "%s is %s, so this gate could never fail", sub, r.WorseBy)
-	}
+	d.checkTolerances(path, r.WorseBy, r.Margin)
 	if sub := path + ".max"; d.set(sub) && (r.Max <= 0 || r.Max >= 1) {
 		d.fail(sub, "%s is %s, but must lie between 0%% and 100%%", sub, r.Max)
 	}

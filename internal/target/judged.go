@@ -29,12 +29,8 @@ func judgeConfig(j config.Judge, gates []namedGate, compare bool) judge.Config {
 		case latency:
 			jg.Fail = &seqtest.Tolerance{Absolute: 1 - r.Quantile}
 			jg.Pass = jg.Fail
-		case compare && n.rate().WorseBy == (config.Tolerance{}):
-			jg.Pass = &seqtest.Tolerance{Relative: 1, Absolute: passMargin}
 		case compare:
-			t := n.rate().WorseBy
-			jg.Fail = &seqtest.Tolerance{Relative: t.Multiple(), Absolute: t.Add}
-			jg.Pass = jg.Fail
+			jg.Fail, jg.Pass = tolerances(n.rate())
 		default:
 			jg.Fail = &seqtest.Tolerance{Absolute: float64(n.rate().Max)}
 			jg.Pass = jg.Fail
@@ -45,6 +41,24 @@ func judgeConfig(j config.Judge, gates []namedGate, compare bool) judge.Config {
 		cfg.Gates = append(cfg.Gates, jg)
 	}
 	return cfg
+}
+
+// tolerances are when a comparison fails and when it passes.
+func tolerances(r config.Rate) (fail, pass *seqtest.Tolerance) {
+	of := func(t config.Tolerance) *seqtest.Tolerance {
+		return &seqtest.Tolerance{Relative: t.Multiple(), Absolute: t.Add}
+	}
+	pass = &seqtest.Tolerance{Relative: 1, Absolute: passMargin}
+	if r.WorseBy != (config.Tolerance{}) {
+		fail = of(r.WorseBy)
+		if pass = fail; *fail == (seqtest.Tolerance{Relative: 1}) { // worseBy: 1x says nothing more than none
+			fail, pass = nil, &seqtest.Tolerance{Relative: 1, Absolute: passMargin}
+		}
+	}
+	if r.Margin != (config.Tolerance{}) {
+		pass = of(r.Margin)
+	}
+	return fail, pass
 }
 
 // Where a gate says nothing of how much worse a candidate may be, none is tolerated, and a candidate passes once it is surely
@@ -72,9 +86,9 @@ func (n namedGate) rate() config.Rate {
 	case n.Dependencies != nil:
 		return *n.Dependencies
 	case n.Prometheus != nil:
-		return config.Rate{WorseBy: n.Prometheus.WorseBy, Max: n.Prometheus.Max}
+		return config.Rate{WorseBy: n.Prometheus.WorseBy, Margin: n.Prometheus.Margin, Max: n.Prometheus.Max}
 	}
-	return config.Rate{WorseBy: n.KQL.WorseBy, Max: config.DefaultMaxRate}
+	return config.Rate{WorseBy: n.KQL.WorseBy, Margin: n.KQL.Margin, Max: config.DefaultMaxRate}
 }
 
 // phrase says what a rate of a gate means.
