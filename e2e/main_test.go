@@ -27,15 +27,16 @@ import (
 
 // Where the sandbox puts things; fixed by it.
 const (
-	sandboxDir = "/var/lib/slipway-sandbox"
-	endpoint   = "http://127.0.0.1:8080"
-	registry   = "127.0.0.1:5080/e2e"
-	workspace  = "00000000-0000-4000-8000-000000000030"
-	component  = "/subscriptions/00000000-0000-4000-8000-000000000020/resourceGroups/sandbox/providers/Microsoft.Insights/components/sandbox"
-	ingestion  = "https://10.123.0.1:5090"
-	logs       = "https://10.123.0.1:5092"
-	control    = "http://127.0.0.1:5099/control"
-	authority  = sandboxDir + "/pki/ca.crt"
+	sandboxDir     = "/var/lib/slipway-sandbox"
+	endpoint       = "http://127.0.0.1:8080"
+	registry       = "127.0.0.1:5080/e2e"
+	workspace      = "00000000-0000-4000-8000-000000000030"
+	component      = "/subscriptions/00000000-0000-4000-8000-000000000020/resourceGroups/sandbox/providers/Microsoft.Insights/components/sandbox"
+	ingestion      = "https://10.123.0.1:5090"
+	logs           = "https://10.123.0.1:5092"
+	gatewayMetrics = "http://127.0.0.1:8082/metrics"
+	control        = "http://127.0.0.1:5099/control"
+	authority      = sandboxDir + "/pki/ca.crt"
 )
 
 // suite is what all tests share; TestMain fills it before any of them runs.

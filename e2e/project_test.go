@@ -58,6 +58,11 @@ gates:
     kubernetes: { restarts: 0 }
   failures:
     requests: { failureRate: { worseBy: 5%, max: 10% } }
+  counted:
+    prometheus:
+      trials: traefik_service_requests_total{service=~".*-web-[12]-.*-svc-$namespace-$service-[0-9]+@.*"}
+      events: traefik_service_requests_total{service=~".*-web-[12]-.*-svc-$namespace-$service-[0-9]+@.*",code=~"5.."}
+      margin: 5%
 environments:
 `
 
@@ -93,6 +98,9 @@ var environments = map[string]string{
 	"no-gateway":    `strategy: { canary: {} }, router: { gateway: { name: nobody, namespace: gateway-system } }`,
 	"adopting":      `strategy: { canary: { steps: [10, 50, 100], bake: 2s } }`,
 	"seen":          `strategy: { canary: { steps: [50, 100], deadline: "${E2E_DEADLINE}" } }, ` + watched,
+	"counted":       `strategy: { canary: { steps: [50, 100] } }, gates: [smoke, counted], telemetry: { prometheus: { metrics: ["${E2E_METRICS}"], interval: 500ms } }`,
+	"undecided":     `strategy: { canary: { steps: [50, 100], deadline: 4s } }, judge: { onDeadline: hold }, ` + watched,
+	"trusting":      `strategy: { canary: { steps: [50, 100], deadline: 4s } }, judge: { onDeadline: promote }, ` + watched,
 	"seen-switched": `strategy: { blueGreen: {} }, ` + watched,
 	"nginx-class":   `strategy: { canary: {} }, router: { nginx: { class: nobody } }`,
 }

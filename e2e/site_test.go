@@ -32,6 +32,7 @@ type site struct {
 	deadline        string // of those in the environment "seen"
 	workspace       string // of Log Analytics, which is asked at logs and trusted by ca
 	logs, ca        string
+	metrics         string // of the gateway
 }
 
 // environ is the environment of the commands of a site: what its environments refer to.
@@ -43,7 +44,8 @@ func (s *site) environ() []string {
 		return value
 	}
 	return append(os.Environ(), "E2E_KUBECONFIG="+s.kubeconfig, "E2E_NAMESPACE="+s.namespace, "E2E_HOST="+s.host, "E2E_HOLD="+or(s.hold, "0s"),
-		"E2E_DEADLINE="+or(s.deadline, "1m"), "E2E_WORKSPACE="+or(s.workspace, workspace), "E2E_LOGS="+or(s.logs, logs+"/v1"), "E2E_CA="+or(s.ca, authority))
+		"E2E_DEADLINE="+or(s.deadline, "1m"), "E2E_WORKSPACE="+or(s.workspace, workspace), "E2E_LOGS="+or(s.logs, logs+"/v1"), "E2E_CA="+or(s.ca, authority),
+		"E2E_METRICS="+or(s.metrics, gatewayMetrics))
 }
 
 // newSite makes the namespace of a test. It is deleted at the end, after its state was shown if the test failed.

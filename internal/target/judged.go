@@ -102,10 +102,8 @@ func phrase(n namedGate) string {
 		return "has exceptions in %s of requests"
 	case n.Dependencies != nil:
 		return "has %s of its operations fail at a dependency"
-	case n.Prometheus != nil:
-		return "has " + n.name + " count %s"
 	}
-	return n.name + " is %s"
+	return "shows %s at gate " + n.name
 }
 
 // measure that a gate is about.

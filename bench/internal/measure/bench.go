@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 	"text/template"
 	"time"
 
@@ -39,6 +40,8 @@ type Bench struct {
 	// Log takes one line for each thing that is begun.
 	Log io.Writer
 
+	mu sync.Mutex // of the report, where several things are measured at a time
+
 	proxy     *sandbox.Proxy
 	good, bad bundle
 }
@@ -54,7 +57,7 @@ func (b *Bench) log(format string, args ...any) {
 }
 
 // namespaces of the benchmark; all are removed before and after it.
-var namespaces = []string{"bench-gateway", "bench-nginx", "bench-whole", "bench-hand", "bench-helm"}
+var namespaces = []string{"bench-gateway", "bench-nginx", "bench-whole", "bench-hand", "bench-helm", "bench-fast", "bench-complete"}
 
 // Open builds the bundles and installs what is measured. Close removes it again.
 func (b *Bench) Open(ctx context.Context) error {
@@ -70,10 +73,8 @@ func (b *Bench) Open(ctx context.Context) error {
 	if b.good, err = b.build(ctx, "good", "0"); err != nil {
 		return err
 	}
-	if b.bad, err = b.build(ctx, "bad", "0.5"); err != nil {
-		return err
-	}
-	return nil
+	b.bad, err = b.build(ctx, "bad", "0.5")
+	return err
 }
 
 // Close removes everything that the benchmark has put into the cluster.
@@ -98,7 +99,7 @@ func (b *Bench) build(ctx context.Context, version, failureRate string) (bundle,
 	var yaml bytes.Buffer
 	t, err := template.New("slipway.yaml").Parse(configTemplate)
 	if err == nil {
-		err = t.Execute(&yaml, map[string]string{"Root": b.Programs.Root, "Kubeconfig": b.Programs.Kubeconfig(), "FailureRate": failureRate})
+		err = t.Execute(&yaml, map[string]string{"Root": b.Programs.Root, "Kubeconfig": b.Programs.Kubeconfig(), "Dir": b.Programs.Dir, "FailureRate": failureRate})
 	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(made.dir, "slipway.yaml"), yaml.Bytes(), 0o644)
@@ -160,10 +161,19 @@ func (b *Bench) helm(ctx context.Context, command, name, namespace, slot, versio
 	return b.Programs.Must(ctx, 0, "helm4", args...)
 }
 
-// release runs slipway release and reads the events it wrote.
+// release runs slipway release, which must end with the exit code want, and reads the events it wrote.
 func (b *Bench) release(ctx context.Context, made bundle, env string, want int) (sandbox.Ran, []event, error) {
-	path := filepath.Join(b.Temp, "events")
-	r, err := b.Programs.Must(ctx, want, "slipway", "release", "-f", made.dir, "--env", env, "--bundle", made.reference, "--events", path)
+	r, events, err := b.released(ctx, made, env)
+	if err == nil && r.Code != want {
+		err = fmt.Errorf("slipway release --env %s: exit code %d, not %d:\n%s%s", env, r.Code, want, r.Stdout, r.Stderr)
+	}
+	return r, events, err
+}
+
+// released runs slipway release to whatever end.
+func (b *Bench) released(ctx context.Context, made bundle, env string) (sandbox.Ran, []event, error) {
+	path := filepath.Join(b.Temp, "events-"+env)
+	r, err := b.Programs.Run(ctx, "slipway", "release", "-f", made.dir, "--env", env, "--bundle", made.reference, "--events", path)
 	if err != nil {
 		return r, nil, err
 	}
@@ -173,5 +183,5 @@ func (b *Bench) release(ctx context.Context, made bundle, env string, want int) 
 
 // visit starts a visitor of a host.
 func (b *Bench) visit(ctx context.Context, host string) (*visitor.Visitor, error) {
-	return visitor.Start(b.Programs.Command(context.WithoutCancel(ctx), "loadgen"), gatewayURL, host)
+	return visitor.Start(b.Programs.Command(context.WithoutCancel(ctx), "loadgen"), gatewayURL, host, visitor.Rate)
 }

@@ -16,6 +16,7 @@ const (
 	Milliseconds = "ms"
 	Megabytes    = "MB" // 10⁶ bytes
 	Mebibytes    = "MiB"
+	Answers      = "answers"
 )
 
 // Figure is one measured thing.

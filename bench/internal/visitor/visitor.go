@@ -42,13 +42,13 @@ type Visitor struct {
 	err     error
 }
 
-// Start starts cmd, a loadgen that lacks its flags, against a host of the gateway at url.
-func Start(cmd *exec.Cmd, url, host string) (*Visitor, error) {
+// Start starts cmd, a loadgen that lacks its flags, against a host of the gateway at url, with so many requests a second.
+func Start(cmd *exec.Cmd, url, host string, rate int) (*Visitor, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("starting a visitor: %w", err)
 	}
-	cmd.Args = append(cmd.Args, "--url", url, "--host", host, "--rate", strconv.Itoa(Rate), "--duration", "0",
+	cmd.Args = append(cmd.Args, "--url", url, "--host", host, "--rate", strconv.Itoa(rate), "--duration", "0",
 		"--output", "json", "--record", "/dev/fd/3")
 	cmd.ExtraFiles = []*os.File{w}
 	v := &Visitor{cmd: cmd, read: make(chan struct{}), change: make(chan struct{}, 1)}
