@@ -29,8 +29,8 @@ type Threshold struct {
 	Limit   time.Duration
 }
 
-// settle is how far back a look's measurement of the ingestion delay goes.
-const settle = "5m"
+// Settle is how far back a look's measurement of the ingestion delay goes.
+const Settle = 5 * time.Minute
 
 // lookQuery is the one query of a look: counts by interval, slot and pod from a time on, and how late telemetry arrives. How
 // many rows it returns depends on time and pods, not on traffic.
@@ -47,16 +47,7 @@ func lookQuery(s Spec, from time.Time) string {
 		fmt.Fprintf(&b, ",\n        slow%d = countif(%s), slow%dItems = sumif(items, %s)", i, over, i, over)
 	}
 	b.WriteString("\n      by slot, pod, start\n    | extend kind = \"requests\"),\n")
-	for _, t := range []struct {
-		want                 bool
-		table, kind, failing string
-	}{
-		{s.Exceptions, "AppExceptions", "exceptions", "true"},
-		{s.Dependencies, "AppDependencies", "dependencies", "Success == false"},
-	} {
-		if !t.want {
-			continue
-		}
+	for _, t := range s.tables()[1:] {
 		fmt.Fprintf(&b, `  (%s
 %s
     | summarize failed = countif(%s), items = max(ItemCount) by slot, pod, start, operation
@@ -69,8 +60,42 @@ func lookQuery(s Spec, from time.Time) string {
     | where arrived > now() - %s
     | summarize delayMs = percentile((arrived - TimeGenerated) / 1ms, 99) by slot
     | extend kind = "delay")
-| extend asked = now()`, settle)
+| extend asked = now()`, timespan(Settle))
 	return b.String()
+}
+
+// counted is a table whose rows a look counts.
+type counted struct{ kind, table, failing string }
+
+// tables are those that the spec wants counted, requests first.
+func (s Spec) tables() []counted {
+	out := []counted{{"requests", "AppRequests", "Success == false"}}
+	if s.Exceptions {
+		out = append(out, counted{"exceptions", "AppExceptions", "true"})
+	}
+	if s.Dependencies {
+		out = append(out, counted{"dependencies", "AppDependencies", "Success == false"})
+	}
+	return out
+}
+
+// RowsQuery gives the rows of one kind that a look counts.
+type RowsQuery struct{ Kind, Table, Query string }
+
+// RowsQueries are for who counts by himself ([Counter]): what the query of a look summarizes. Columns: slot, pod, start, operation,
+// failing, items, took (milliseconds, of requests only), arrived and delay.
+func RowsQueries(s Spec, from time.Time) []RowsQuery {
+	var out []RowsQuery
+	for _, t := range s.tables() {
+		paths, took := "", "real(null)"
+		if t.kind == "requests" {
+			paths, took = s.paths(), "DurationMs"
+		}
+		out = append(out, RowsQuery{t.kind, t.table, fmt.Sprintf("let from = %s;\nlet batch = %s;\n%s\n%s%s\n"+
+			"    | project slot, pod, start, operation, failing = %s, items = ItemCount, took = %s, arrived, delay = arrived - TimeGenerated",
+			datetime(from), timespan(s.Batch), t.table, s.rows(), paths, t.failing, took)})
+	}
+	return out
 }
 
 // rows are the operators that keep what counts and name slot, pod, interval and operation.
