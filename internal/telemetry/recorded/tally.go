@@ -220,10 +220,10 @@ func (t *tally) percentile(slot int32, q float64) (int64, bool) {
 	}
 	values := make([]int64, 0, h.buckets[b])
 	for i := t.oldest; i < t.next; i++ {
-		r := &t.rows[i]
-		if bucketOf(r.delay) != b {
+		if int(t.events.delays[i]) != b {
 			continue
 		}
+		r := &t.rows[i]
 		if c := &t.cells[t.events.ops[r.op]]; c.slot == slot && c.kind == "requests" && t.bins[c.bin].start >= t.from {
 			values = append(values, r.delay)
 		}
