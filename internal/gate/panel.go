@@ -60,6 +60,13 @@ func NewPanel(t Telemetry, j *judge.Judge, o PanelOptions) *Panel {
 // Gate is the panel's gate for a measure.
 func (p *Panel) Gate(name string, m evidence.Measure) Gate { return &panelGate{p, name, m} }
 
+// Verdict is what the judge says of the release as a whole, on what the gates have been told.
+func (p *Panel) Verdict() judge.Verdict {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.judge.Verdict()
+}
+
 type panelGate struct {
 	panel   *Panel
 	name    string

@@ -123,6 +123,26 @@ func BaselineQuery(s Spec, r Release, latencies []Latency) string {
 	return baselineQuery(s, r.Production, r.Since.Add(-baseline), r.Since, quantiles(latencies))
 }
 
+// SlotsQuery asks which slots had requests that count in a time: slot, requests, first and last.
+func SlotsQuery(s Spec, from, to time.Time) string {
+	return s.between(from, to) + "    | summarize requests = count(), first = min(TimeGenerated), last = max(TimeGenerated) by slot\n    | sort by slot asc"
+}
+
+// ServedQuery asks how many requests a slot served in each second of a time, and how many of them failed: second, requests and
+// failures, of what the records stand for. As in a look, an operation counts once.
+func ServedQuery(s Spec, slot string, from, to time.Time) string {
+	return s.between(from, to) + fmt.Sprintf(`    | where slot == %s
+    | summarize failed = countif(Success == false), items = max(ItemCount), at = min(TimeGenerated) by pod, start, operation
+    | summarize requests = sum(items), failures = sumif(items, failed > 0) by second = bin(at, 1s)
+    | sort by second asc`, quote(slot))
+}
+
+// between are the requests of a time that count.
+func (s Spec) between(from, to time.Time) string {
+	return fmt.Sprintf("let from = %s;\nlet batch = %s;\nAppRequests\n%s%s\n    | where TimeGenerated < %s\n",
+		datetime(from), timespan(s.Batch), s.rows(), s.paths(), datetime(to))
+}
+
 func quantiles(latencies []Latency) []float64 {
 	var out []float64
 	for _, l := range latencies {
