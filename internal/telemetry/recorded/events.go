@@ -27,6 +27,8 @@ type events struct {
 
 type row struct {
 	arrived, delay int64 // ticks
+	start          int64 // of its bin
+	slot           int32 // of a request; -1: its delay does not count
 	op             int32
 	items          int32
 	took           float64 // milliseconds, -Inf: not known
@@ -141,7 +143,12 @@ func (g *grouping) add(number int32, kind string, t *column.Table) {
 		if took.Null(int(i)) || math.IsNaN(ms) {
 			ms = math.Inf(-1)
 		}
-		g.e.rows = append(g.e.rows, row{arrived.Int(int(i)), delay.Int(int(i)), o, int32(items.Int(int(i))), ms, failing.Bool(int(i))})
+		slot := g.e.cells[last].slot
+		if number > 0 {
+			slot = -1
+		}
+		g.e.rows = append(g.e.rows, row{arrived: arrived.Int(int(i)), delay: delay.Int(int(i)), start: g.starts[last], slot: slot, op: o,
+			items: int32(items.Int(int(i))), took: ms, failing: failing.Bool(int(i))})
 	}
 }
 

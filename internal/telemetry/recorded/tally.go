@@ -71,39 +71,37 @@ func (t *tally) arrive(from int64) {
 	settled := int64(t.now) - int64(loganalytics.Settle/100)
 	if from != t.from {
 		for i := t.oldest; i < t.next; i++ {
-			if at := t.start(i); at >= t.from && at < from {
-				t.measure(i, -1)
+			if r := &t.rows[i]; r.start >= t.from && r.start < from {
+				t.measure(r, -1)
 			}
 		}
 		t.from = from
 	}
 	for ; t.oldest < t.next && t.rows[t.oldest].arrived <= settled; t.oldest++ {
-		if t.start(t.oldest) >= t.from {
-			t.measure(t.oldest, -1)
+		if r := &t.rows[t.oldest]; r.start >= t.from {
+			t.measure(r, -1)
 		}
 	}
 	for ; t.next < len(t.rows) && t.rows[t.next].arrived <= int64(t.now); t.next++ {
-		t.add(t.rows[t.next])
-		if t.rows[t.next].arrived <= settled {
+		r := &t.rows[t.next]
+		t.add(r)
+		if r.arrived <= settled {
 			t.oldest = t.next + 1
-		} else if t.start(t.next) >= t.from {
-			t.measure(t.next, 1)
+		} else if r.start >= t.from {
+			t.measure(r, 1)
 		}
 	}
 }
 
-// start is the start of a row's bin.
-func (t *tally) start(i int) int64 { return t.bins[t.cells[t.events.ops[t.rows[i].op]].bin].start }
-
 // measure enters the delay of a request, or takes it out again.
-func (t *tally) measure(i, times int) {
-	if c := t.cells[t.events.ops[t.rows[i].op]]; c.kind == "requests" {
-		t.delays[c.slot].add(t.rows[i].delay, times)
+func (t *tally) measure(r *row, times int) {
+	if r.slot >= 0 {
+		t.delays[r.slot].add(r.delay, times)
 	}
 }
 
 // add counts a row.
-func (t *tally) add(r row) {
+func (t *tally) add(r *row) {
 	at := t.events.ops[r.op]
 	t.seen[t.cells[at].bin], t.changed[t.cells[at].bin] = true, true
 	o, c := &t.ops[r.op], &t.counts[at]
@@ -223,8 +221,7 @@ func (t *tally) percentile(slot int32, q float64) (int64, bool) {
 		if int(t.events.delays[i]) != b {
 			continue
 		}
-		r := &t.rows[i]
-		if c := &t.cells[t.events.ops[r.op]]; c.slot == slot && c.kind == "requests" && t.bins[c.bin].start >= t.from {
+		if r := &t.rows[i]; r.slot == slot && r.start >= t.from {
 			values = append(values, r.delay)
 		}
 	}
