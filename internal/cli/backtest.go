@@ -250,11 +250,11 @@ func (a *app) judgedBy(name string) (*config.Config, config.Environment, string,
 func (a *app) printBacktest(r *backtest.Result, gates string, settings []setting, others []tried) error {
 	switch r.Verdict {
 	case gate.Fail:
-		fmt.Fprintf(a.Out, "Rolled back %s after the candidate's first request: %s.\n", after(r.Decision), r.Reason)
+		fmt.Fprintf(a.Out, "The candidate would be rolled back %s after its first request: %s.\n", after(r.Decision), r.Reason)
 	case gate.Pass:
-		fmt.Fprintf(a.Out, "Passed %s after the candidate's first request: %s.\n", after(r.Decision), r.Reason)
+		fmt.Fprintf(a.Out, "The candidate would pass %s after its first request: %s.\n", after(r.Decision), r.Reason)
 	default:
-		fmt.Fprintf(a.Out, "Held until the end, at %s: %s.\n", stamp(r.To), r.Reason)
+		fmt.Fprintf(a.Out, "The gates would hold until the end, at %s: %s.\n", stamp(r.To), r.Reason)
 	}
 	until := "In all"
 	if r.DecidedAt != nil {
