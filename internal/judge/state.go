@@ -8,7 +8,7 @@ import (
 )
 
 // StateVersion is the version of [State] that this program writes and reads.
-const StateVersion = 1
+const StateVersion = 2
 
 // State is what a judge knows: plain data, which survives a round trip through JSON exactly.
 type State struct {

@@ -13,17 +13,22 @@ func LogSum(xs []float64) float64 {
 	}
 	sum := 0.0
 	for _, x := range xs {
-		sum += math.Exp(x - top)
+		if x-top > negligible {
+			sum += math.Exp(x - top)
+		}
 	}
 	return top + math.Log(sum)
 }
+
+// negligible is a logarithm whose number would not change the last digit of a sum with 1.
+const negligible = -40
 
 // logAdd is ln(exp(x) + exp(y)).
 func logAdd(x, y float64) float64 {
 	if x < y {
 		x, y = y, x
 	}
-	if math.IsInf(y, -1) {
+	if !(y-x > negligible) { // also if y is -Inf
 		return x
 	}
 	return x + math.Log1p(math.Exp(y-x))
