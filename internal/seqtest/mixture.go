@@ -68,7 +68,7 @@ func NewMixture(ratios, weights []float64) Mixture {
 // logarithms. Most weight is on ratios about likely, the rest spread over all others, more of it over larger ones. It is where
 // weight saves most time: larger effects show soon whatever is staked on them, smaller ones take long whatever is.
 func Worse(least, likely, most float64, n int) Mixture {
-	const spread, larger, smaller = 0.3, 0.25, 0.1
+	const spread, larger, smaller = 0.25, 0.28, 0.1
 	ratios, weights := make([]float64, n), make([]float64, n)
 	for i := range ratios {
 		ratios[i] = least * math.Pow(most/least, float64(i)/float64(n-1))

@@ -14,7 +14,7 @@ import (
 // Config is how this project's judge is set in all rows: failures first, then latency at five quantiles, one of which a pass
 // rests on; all else are the defaults.
 func Config() judge.Config {
-	const failures, latency = 0.7, 0.3
+	const failures, latency = 0.8, 0.2
 	cfg := judge.Config{Gates: []judge.Gate{{
 		Name: "failures", Kind: judge.Rate, Phrase: "fails %s of requests", Measure: "failed", Weight: failures,
 		Pass: &seqtest.Tolerance{Relative: 1, Absolute: 0.005},
