@@ -12,7 +12,7 @@ export CGO_ENABLED = 0
 # One way of compiling for building, vetting and testing, so that what is compiled is compiled once.
 export GOFLAGS = -trimpath -buildvcs=false
 
-.PHONY: help setup build sandbox demo test check unit e2e bench dist clean tools
+.PHONY: help setup build sandbox demo test check unit e2e bench bench-gates dist clean tools
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -55,6 +55,9 @@ e2e: setup ## end-to-end tests on the sandbox (Linux, root)
 
 bench: setup build sandbox tools bin/loadgen ## measure releases on the sandbox, against helm upgrade --wait
 	@scripts/bench
+
+bench-gates: setup ## simulate releases, compare judges on them, and write docs/gating.md (minutes)
+	@go run -C bench ./gates -docs $(CURDIR)/docs >/dev/null
 
 dist: ## cross-compile slipway into dist/
 	@for p in $(DIST); do \

@@ -126,12 +126,5 @@ func settings() []play.Columns {
 	}{{"z-test peeked, 5 %", 1.645}, {"z-test peeked, 1 %", 2.326}, {"z-test peeked, 0.1 %", 3.09}, {"z-test peeked, 0.01 %", 3.719}} {
 		out = append(out, zTest(z.name, z.z))
 	}
-	for _, alpha := range []float64{0.1, 0.05, 0.01, 0.001} {
-		cfg := play.Config()
-		cfg.Alpha = alpha
-		q := play.RollsBack
-		q.Name = fmt.Sprintf("Slipway, alpha %g %%", alpha*100)
-		out = append(out, play.Slipway(cfg, q))
-	}
-	return out
+	return append(out, play.Alphas(play.Config(), 0.1, 0.05, 0.01, 0.001))
 }

@@ -16,11 +16,11 @@ func (a *app) gateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "gate",
 		Short:   "What gates ask, and what they would say",
-		Example: "  slipway gate explain --env prod1\n  slipway gate explain failures --env prod1 --run",
+		Example: "  slipway gate explain --env prod1\n  slipway gate explain failures --env prod1 --run\n  slipway gate backtest --recording incident/ --env prod1",
 		Args:    known,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.gateExplainCommand())
+	cmd.AddCommand(a.gateExplainCommand(), a.gateBacktestCommand())
 	return cmd
 }
 

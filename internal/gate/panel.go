@@ -64,6 +64,13 @@ func (p *Panel) Source(t Telemetry, interval, timeout time.Duration) *PanelSourc
 // Gate is the panel's gate for a measure that the source counts.
 func (s *PanelSource) Gate(name string, m evidence.Measure) Gate { return &panelGate{s, name, m} }
 
+// Verdict is what the judge says of the release as a whole, on what the gates have been told.
+func (p *Panel) Verdict() judge.Verdict {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.judge.Verdict()
+}
+
 type panelGate struct {
 	source  *PanelSource
 	name    string
@@ -81,7 +88,7 @@ func (g *panelGate) Look(ctx context.Context, c Candidate) (Verdict, error) {
 			return Verdict{}, ctx.Err()
 		}
 	}
-	v := g.weigh(p.verdict())
+	v := g.weigh(p.Verdict())
 	v.At = p.clock.Now().UTC()
 	if v.Outcome == Fail {
 		return v, nil // evidence does not go bad when no more comes
@@ -126,12 +133,6 @@ func (p *Panel) observe(b evidence.Batch) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.judge.Observe(p.slots.batch(b))
-}
-
-func (p *Panel) verdict() judge.Verdict {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.judge.Verdict()
 }
 
 // batch is a batch as the judge takes it: slots become arms.

@@ -62,7 +62,7 @@ type Config struct {
 	// MinTrials is how many trials of the candidate every gate that has a say in a pass must have seen before.
 	MinTrials float64 `json:"minTrials,omitempty"`
 	Gates     []Gate  `json:"gates"`
-	// AtOnce is the part of alpha that is for trouble from the start, in (0, 1]; the rest is for what begins later. Default 0.9.
+	// AtOnce is the part of alpha that is for trouble from the start, in (0, 1]; the rest is for what begins later. Default 0.95.
 	AtOnce float64 `json:"atOnce,omitempty"`
 	// UnlearnedWidth is how much (standard deviation of the logarithm of the ratio of the arms) candidate and production are
 	// taken to differ by their pods alone while there are too few pods to learn it from; default 0.1. Negative: 0.
@@ -73,7 +73,7 @@ type Config struct {
 const (
 	DefaultAlpha          = 0.01
 	DefaultBeta           = 0.05
-	DefaultAtOnce         = 0.9
+	DefaultAtOnce         = 0.95
 	DefaultUnlearnedWidth = 0.1
 )
 

@@ -18,6 +18,10 @@ type gate struct {
 	strictly  seqtest.Plan // for Strict and Failing
 	passingly seqtest.Plan
 	passCap   float64
+	spread    struct { // what nulls last gave
+		width   float64
+		weights []float64
+	}
 
 	strict, failing, passing float64 // logarithms of the evidence; passing is +Inf for a gate that has no say
 }
@@ -210,7 +214,12 @@ func (g *gate) uneven() float64 {
 }
 
 // nulls are what pods that differ lastingly allow for.
-func (g *gate) nulls() []float64 { return seqtest.BiasWeights(g.strictly.Nulls, g.Width) }
+func (g *gate) nulls() []float64 {
+	if g.spread.width != g.Width {
+		g.spread.width, g.spread.weights = g.Width, seqtest.BiasWeights(g.strictly.Nulls, g.Width)
+	}
+	return g.spread.weights
+}
 
 // width is how much pods that differ lastingly may set the arms apart.
 func (g *gate) width() float64 {

@@ -111,6 +111,9 @@ func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 // State is everything that the judge knows, to be kept and given to [Restore].
 func (j *Judge) State() State { return j.state.clone() }
 
+// LogE is [Verdict.LogE]. A candidate fails once it reaches -ln alpha, and nothing else depends on alpha.
+func (j *Judge) LogE() float64 { return j.failing() }
+
 // failing is the logarithm of the release's evidence against the candidate, strict the same without any allowance.
 func (j *Judge) failing() float64 { return j.average(func(g *gate) float64 { return g.failing }) }
 func (j *Judge) strict() float64  { return j.average(func(g *gate) float64 { return g.strict }) }

@@ -1,14 +1,14 @@
 package seqtest
 
 import (
-	"maps"
 	"math"
 	"slices"
+	"strings"
 )
 
 // PodCounts are the counts of one pod in one batch.
 type PodCounts struct {
-	Pod string
+	Pod string `json:"pod"`
 	Counts
 }
 
@@ -22,8 +22,8 @@ var BlockLengths = [...]float64{60, 180, 360}
 type Dispersion struct {
 	// Blocks are the current spans of each of [BlockLengths] and what the closed ones said.
 	Blocks [len(BlockLengths)]block `json:"blocks"`
-	// Pods holds, for each pod, what it did and what it would have done as one of many, in all closed spans.
-	Pods map[string]observed `json:"pods,omitempty"`
+	// Pods holds, by name, what each pod did and what it would have done as one of many, in all closed spans.
+	Pods []podObserved `json:"pods,omitempty"`
 	// Lasting is the relative variance between pods that lasts, 0 if there is none beyond doubt; Freedom are the degrees of freedom
 	// that it was learned from. Both are as of the last closed span.
 	Lasting float64 `json:"lasting"`
@@ -37,11 +37,16 @@ type observed struct {
 	Variance float64 `json:"variance"`
 }
 
-// block is one length: the current span, and the sum of what the closed ones said.
+type podObserved struct {
+	Pod string `json:"pod"`
+	observed
+}
+
+// block is one length: the current span, by the pods' names, and the sum of what the closed ones said.
 type block struct {
-	Start float64           `json:"start"`
-	Pods  map[string]Counts `json:"pods,omitempty"`
-	Sum   comparison        `json:"sum"`
+	Start float64     `json:"start"`
+	Pods  []PodCounts `json:"pods,omitempty"`
+	Sum   comparison  `json:"sum"`
 }
 
 // comparison is Pearson's χ² of pods less its mean under chance (Excess), what one unit of relative variance between them adds
@@ -65,9 +70,9 @@ func (d *Dispersion) Observe(from float64, bernoulli bool, pods []PodCounts) {
 		}
 		first.begin(BlockLengths[0], from)
 	}
-	for _, p := range pods {
+	for i, p := range pods {
 		if p.Trials > 0 {
-			d.Blocks[0].add(p.Pod, p.Counts)
+			d.Blocks[0].add(i, p)
 		}
 	}
 }
@@ -82,30 +87,38 @@ func (d *Dispersion) close(start float64, bernoulli bool) {
 			b.learn(bernoulli, d.level)
 			b.begin(BlockLengths[i], start)
 		}
-		for pod, c := range first.Pods {
-			b.add(pod, c)
+		for k, p := range first.Pods {
+			b.add(k, p)
 		}
-	}
-	if d.Pods == nil {
-		d.Pods = map[string]observed{}
 	}
 	all := first.all()
-	for pod, c := range first.Pods {
-		o, known := d.Pods[pod]
-		if !known && len(d.Pods) >= MaxPods {
-			continue
+	for k, p := range first.Pods {
+		at, known := place(d.Pods, k, p.Pod, func(o podObserved) string { return o.Pod })
+		if !known {
+			if len(d.Pods) >= MaxPods {
+				continue
+			}
+			d.Pods = slices.Insert(d.Pods, at, podObserved{Pod: p.Pod})
 		}
-		e := expect(c, all, bernoulli)
-		d.Pods[pod] = observed{o.Events + e.Events, o.Expected + e.Expected, o.Variance + e.Variance}
+		o, e := &d.Pods[at], expect(p.Counts, all, bernoulli)
+		o.Events, o.Expected, o.Variance = o.Events+e.Events, o.Expected+e.Expected, o.Variance+e.Variance
 	}
 	d.last()
+}
+
+// place finds a pod in a list that is sorted by name, or where it belongs; most often that is where one guesses.
+func place[T any](list []T, guess int, pod string, name func(T) string) (at int, found bool) {
+	if guess < len(list) && name(list[guess]) == pod {
+		return guess, true
+	}
+	return slices.BinarySearchFunc(list, pod, func(x T, pod string) int { return strings.Compare(name(x), pod) })
 }
 
 // last works out what lasts.
 func (d *Dispersion) last() {
 	cells := make([]observed, 0, len(d.Pods))
-	for _, pod := range slices.Sorted(maps.Keys(d.Pods)) {
-		cells = append(cells, d.Pods[pod])
+	for _, o := range d.Pods {
+		cells = append(cells, o.observed)
 	}
 	x := compare(cells)
 	// What comes and goes within a minute is the business of Factor: it makes χ² larger without lasting.
@@ -118,11 +131,15 @@ func (d *Dispersion) last() {
 
 // level is how many times as many events as the others a pod lastingly has, as far as pods differ beyond doubt: what lasts is
 // not to be taken for what comes and goes.
-func (d *Dispersion) level(pod string) float64 {
-	o := d.Pods[pod]
-	if d.Lasting <= 0 || o.Expected <= 0 {
+func (d *Dispersion) level(guess int, pod string) float64 {
+	if d.Lasting <= 0 {
 		return 1
 	}
+	at, known := place(d.Pods, guess, pod, func(o podObserved) string { return o.Pod })
+	if !known || d.Pods[at].Expected <= 0 {
+		return 1
+	}
+	o := d.Pods[at]
 	trust := d.Lasting / (d.Lasting + o.Variance/o.Expected/o.Expected)
 	return 1 + trust*(o.Events/o.Expected-1)
 }
@@ -144,43 +161,44 @@ func (b *block) over(length, at float64) bool {
 
 func (b *block) begin(length, at float64) {
 	if b.Pods == nil {
-		b.Pods = map[string]Counts{}
+		b.Pods = []PodCounts{}
 	}
-	clear(b.Pods)
+	b.Pods = b.Pods[:0]
 	b.Start = math.Floor(at/length) * length
 }
 
-func (b *block) add(pod string, c Counts) {
-	so, known := b.Pods[pod]
-	if !known && len(b.Pods) >= MaxPods {
-		return
+// add counts what a pod did. guess is where it may be in the list.
+func (b *block) add(guess int, p PodCounts) {
+	at, known := place(b.Pods, guess, p.Pod, func(p PodCounts) string { return p.Pod })
+	switch {
+	case known:
+		b.Pods[at].Counts = b.Pods[at].Plus(p.Counts)
+	case len(b.Pods) < MaxPods:
+		b.Pods = slices.Insert(b.Pods, at, p)
 	}
-	b.Pods[pod] = so.Plus(c)
 }
 
 func (b *block) all() Counts {
 	var all Counts
-	for _, c := range b.Pods { // in any order: raw counts are whole
-		all = all.Plus(c)
+	for _, p := range b.Pods {
+		all = all.Plus(p.Counts)
 	}
 	return all
 }
 
 // learn from a span that is over.
-func (b *block) learn(bernoulli bool, level func(pod string) float64) {
-	// The order of a map is random, and a sum of floats depends on its order: results are to be the same each time.
-	pods := slices.Sorted(maps.Keys(b.Pods))
+func (b *block) learn(bernoulli bool, level func(guess int, pod string) float64) {
 	all, levelled := b.all(), 0.0
-	for _, pod := range pods {
-		levelled += b.Pods[pod].Trials * level(pod)
+	levels, cells := make([]float64, len(b.Pods)), make([]observed, len(b.Pods))
+	for i, p := range b.Pods {
+		levels[i] = level(i, p.Pod)
+		levelled += p.Trials * levels[i]
 	}
-	cells := make([]observed, 0, len(pods))
-	for _, pod := range pods {
-		o := expect(b.Pods[pod], all, bernoulli)
-		l := level(pod) * all.Trials / levelled
-		o.Expected *= l
-		o.Variance *= l
-		cells = append(cells, o)
+	for i, p := range b.Pods {
+		cells[i] = expect(p.Counts, all, bernoulli)
+		l := levels[i] * all.Trials / levelled
+		cells[i].Expected *= l
+		cells[i].Variance *= l
 	}
 	x := compare(cells)
 	b.Sum.Excess += x.Excess

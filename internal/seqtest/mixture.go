@@ -13,17 +13,22 @@ func LogSum(xs []float64) float64 {
 	}
 	sum := 0.0
 	for _, x := range xs {
-		sum += math.Exp(x - top)
+		if x-top > negligible {
+			sum += math.Exp(x - top)
+		}
 	}
 	return top + math.Log(sum)
 }
+
+// negligible is a logarithm whose number would not change the last digit of a sum with 1.
+const negligible = -40
 
 // logAdd is ln(exp(x) + exp(y)).
 func logAdd(x, y float64) float64 {
 	if x < y {
 		x, y = y, x
 	}
-	if math.IsInf(y, -1) {
+	if !(y-x > negligible) { // also if y is -Inf
 		return x
 	}
 	return x + math.Log1p(math.Exp(y-x))
@@ -63,7 +68,7 @@ func NewMixture(ratios, weights []float64) Mixture {
 // logarithms. Most weight is on ratios about likely, the rest spread over all others, more of it over larger ones. It is where
 // weight saves most time: larger effects show soon whatever is staked on them, smaller ones take long whatever is.
 func Worse(least, likely, most float64, n int) Mixture {
-	const spread, larger, smaller = 0.3, 0.25, 0.1
+	const spread, larger, smaller = 0.25, 0.28, 0.1
 	ratios, weights := make([]float64, n), make([]float64, n)
 	for i := range ratios {
 		ratios[i] = least * math.Pow(most/least, float64(i)/float64(n-1))

@@ -32,13 +32,7 @@ type Batch []float64
 // Batch asks the evidence about each effect size.
 func (p Plan) Batch(e Evidence, candidate, production Counts) Batch {
 	b := make(Batch, 0, len(p.Mixture.Ratios)+len(p.Nulls))
-	for _, r := range p.Mixture.Ratios {
-		b = append(b, e.Log(r, candidate, production))
-	}
-	for _, r := range p.Nulls {
-		b = append(b, e.Log(r, candidate, production))
-	}
-	return b
+	return e.AppendLogs(e.AppendLogs(b, p.Mixture.Ratios, candidate, production), p.Nulls, candidate, production)
 }
 
 // Process is the evidence so far: plain data, which survives a round trip through JSON exactly. The zero value has seen

@@ -92,6 +92,19 @@ func TestOfNoColumnsThereIsOneCombination(t *testing.T) {
 	}
 }
 
+func TestWhatOnlyTheDictionaryHoldsIsNoValueOfTheColumn(t *testing.T) {
+	dict := column.NewStrings([]string{"unused", "green", "none either", "blue"})
+	v := column.NewDictionary(column.Codes{Bytes: []uint8{3, 1, 3, 3, 1}}, dict)
+	s, out := NewValues(column.String), make([]uint32, 5)
+	s.Number(v, out, true)
+	if fmt.Sprint(out) != "[0 1 0 0 1]" || s.Len() != 2 || s.Vector().Str(0) != "blue" || s.Vector().Str(1) != "green" {
+		t.Errorf("numbers %v of %d values", out, s.Len())
+	}
+	if s.Number(column.NewDictionary(column.Codes{Bytes: []uint8{0, 3, 3, 3}}, dict), out[:4], false); out[0] != None || out[1] != 0 {
+		t.Errorf("asked for only: %v", out[:4])
+	}
+}
+
 func TestZeroAndNaNAreOneValueEach(t *testing.T) {
 	zero := 0.0
 	v := column.NewReals([]float64{0, -zero, 1 / zero * 0, 0 / zero, 1}, nil)

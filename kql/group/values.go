@@ -64,25 +64,39 @@ func (s *Values) Number(v *column.Vector, out []uint32, grow bool) {
 			s.dictNums = make([]uint32, dict.Len())
 		}
 		s.dictNums = s.dictNums[:dict.Len()]
-		s.flat(dict, s.dictNums, grow)
+		for i := range s.dictNums {
+			s.dictNums[i] = unasked
+		}
 		s.dict = dict
 		if !grow {
 			s.dict = nil
 		}
 	}
+	// Only entries that a row has are values of the column.
+	number := func(code int) uint32 {
+		s.flat(dict.Slice(code, code+1), s.dictNums[code:code+1], grow)
+		return s.dictNums[code]
+	}
 	switch {
 	case codes.Bytes != nil:
-		spread(codes.Bytes, s.dictNums, out)
+		spread(codes.Bytes, s.dictNums, out, number)
 	case codes.Shorts != nil:
-		spread(codes.Shorts, s.dictNums, out)
+		spread(codes.Shorts, s.dictNums, out, number)
 	default:
-		spread(codes.Words, s.dictNums, out)
+		spread(codes.Words, s.dictNums, out, number)
 	}
 }
 
-func spread[C uint8 | uint16 | uint32](codes []C, nums, out []uint32) {
+// unasked is the number of a dictionary's entry that no row has had yet.
+const unasked = None - 1
+
+func spread[C uint8 | uint16 | uint32](codes []C, nums, out []uint32, number func(code int) uint32) {
 	for i, c := range codes {
-		out[i] = nums[c]
+		n := nums[c]
+		if n == unasked {
+			n = number(int(c))
+		}
+		out[i] = n
 	}
 }
 

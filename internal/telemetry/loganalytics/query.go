@@ -29,8 +29,8 @@ type Threshold struct {
 	Limit   time.Duration
 }
 
-// settle is how far back a look's measurement of the ingestion delay goes.
-const settle = "5m"
+// Settle is how far back a look's measurement of the ingestion delay goes.
+const Settle = 5 * time.Minute
 
 // lookQuery is the one query of a look: counts by interval, slot and pod from a time on, and how late telemetry arrives. How
 // many rows it returns depends on time and pods, not on traffic.
@@ -47,16 +47,7 @@ func lookQuery(s Spec, from time.Time) string {
 		fmt.Fprintf(&b, ",\n        slow%d = countif(%s), slow%dItems = sumif(items, %s)", i, over, i, over)
 	}
 	b.WriteString("\n      by slot, pod, start\n    | extend kind = \"requests\"),\n")
-	for _, t := range []struct {
-		want                 bool
-		table, kind, failing string
-	}{
-		{s.Exceptions, "AppExceptions", "exceptions", "true"},
-		{s.Dependencies, "AppDependencies", "dependencies", "Success == false"},
-	} {
-		if !t.want {
-			continue
-		}
+	for _, t := range s.tables()[1:] {
 		fmt.Fprintf(&b, `  (%s
 %s
     | summarize failed = countif(%s), items = max(ItemCount) by slot, pod, start, operation
@@ -69,8 +60,42 @@ func lookQuery(s Spec, from time.Time) string {
     | where arrived > now() - %s
     | summarize delayMs = percentile((arrived - TimeGenerated) / 1ms, 99) by slot
     | extend kind = "delay")
-| extend asked = now()`, settle)
+| extend asked = now()`, timespan(Settle))
 	return b.String()
+}
+
+// counted is a table whose rows a look counts.
+type counted struct{ kind, table, failing string }
+
+// tables are those that the spec wants counted, requests first.
+func (s Spec) tables() []counted {
+	out := []counted{{"requests", "AppRequests", "Success == false"}}
+	if s.Exceptions {
+		out = append(out, counted{"exceptions", "AppExceptions", "true"})
+	}
+	if s.Dependencies {
+		out = append(out, counted{"dependencies", "AppDependencies", "Success == false"})
+	}
+	return out
+}
+
+// RowsQuery gives the rows of one kind that a look counts.
+type RowsQuery struct{ Kind, Table, Query string }
+
+// RowsQueries are for who counts by himself ([Counter]): what the query of a look summarizes. Columns: slot, pod, start, operation,
+// failing, items, took (milliseconds, of requests only), arrived and delay.
+func RowsQueries(s Spec, from time.Time) []RowsQuery {
+	var out []RowsQuery
+	for _, t := range s.tables() {
+		paths, took := "", "real(null)"
+		if t.kind == "requests" {
+			paths, took = s.paths(), "DurationMs"
+		}
+		out = append(out, RowsQuery{t.kind, t.table, fmt.Sprintf("let from = %s;\nlet batch = %s;\n%s\n%s%s\n"+
+			"    | project slot, pod, start, operation, failing = %s, items = ItemCount, took = %s, arrived, delay = arrived - TimeGenerated",
+			datetime(from), timespan(s.Batch), t.table, s.rows(), paths, t.failing, took)})
+	}
+	return out
 }
 
 // rows are the operators that keep what counts and name slot, pod, interval and operation.
@@ -96,6 +121,26 @@ func (s Spec) paths() string {
 // BaselineQuery asks for quantiles of production's latency before the candidate took traffic, and how many requests they are of.
 func BaselineQuery(s Spec, r Release, latencies []Latency) string {
 	return baselineQuery(s, r.Production, r.Since.Add(-baseline), r.Since, quantiles(latencies))
+}
+
+// SlotsQuery asks which slots had requests that count in a time: slot, requests, first and last.
+func SlotsQuery(s Spec, from, to time.Time) string {
+	return s.between(from, to) + "    | summarize requests = count(), first = min(TimeGenerated), last = max(TimeGenerated) by slot\n    | sort by slot asc"
+}
+
+// ServedQuery asks how many requests a slot served in each second of a time, and how many of them failed: second, requests and
+// failures, of what the records stand for. As in a look, an operation counts once.
+func ServedQuery(s Spec, slot string, from, to time.Time) string {
+	return s.between(from, to) + fmt.Sprintf(`    | where slot == %s
+    | summarize failed = countif(Success == false), items = max(ItemCount), at = min(TimeGenerated) by pod, start, operation
+    | summarize requests = sum(items), failures = sumif(items, failed > 0) by second = bin(at, 1s)
+    | sort by second asc`, quote(slot))
+}
+
+// between are the requests of a time that count.
+func (s Spec) between(from, to time.Time) string {
+	return fmt.Sprintf("let from = %s;\nlet batch = %s;\nAppRequests\n%s%s\n    | where TimeGenerated < %s\n",
+		datetime(from), timespan(s.Batch), s.rows(), s.paths(), datetime(to))
 }
 
 func quantiles(latencies []Latency) []float64 {

@@ -2,6 +2,7 @@ package play
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/slipway-cd/slipway/bench/gates/internal/rivals"
@@ -13,7 +14,7 @@ import (
 // Config is how this project's judge is set in all rows: failures first, then latency at five quantiles, one of which a pass
 // rests on; all else are the defaults.
 func Config() judge.Config {
-	const failures, latency = 0.7, 0.3
+	const failures, latency = 0.8, 0.2
 	cfg := judge.Config{Gates: []judge.Gate{{
 		Name: "failures", Kind: judge.Rate, Phrase: "fails %s of requests", Measure: "failed", Weight: failures,
 		Pass: &seqtest.Tolerance{Relative: 1, Absolute: 0.005},
@@ -40,6 +41,7 @@ type slipway struct {
 	from float64 // of the last batch
 
 	counters map[string]func(sim.Pod) float64
+	made     judge.Batch // whose memory is used again: the judge keeps nothing of it
 }
 
 // epoch is when the candidate first has traffic; any moment would do.
@@ -50,7 +52,7 @@ func newSlipway(s sim.Scenario, cfg judge.Config) *slipway {
 	if err != nil {
 		panic("the benchmark's own configuration: " + err.Error())
 	}
-	return &slipway{s: s, j: j, from: float64(-s.WarmUp) - 1, counters: counters(cfg)}
+	return &slipway{s: s, j: j, from: float64(-s.WarmUp) - 1, counters: counters(cfg), made: judge.Batch{Measures: map[string]judge.Measure{}}}
 }
 
 func (o *slipway) observe(b sim.Batch) judge.Decision {
@@ -83,34 +85,37 @@ func counters(cfg judge.Config) map[string]func(sim.Pod) float64 {
 
 func (o *slipway) batch(b sim.Batch) judge.Batch {
 	at := func(t float64) time.Time { return epoch.Add(time.Duration(t * float64(time.Second))) }
-	out := judge.Batch{From: at(b.From), To: at(b.To), Measures: map[string]judge.Measure{}}
+	out := &o.made
+	out.From, out.To = at(b.From), at(b.To)
 	for name, events := range o.counters {
+		m := out.Measures[name]
 		out.Measures[name] = judge.Measure{
-			Candidate: cells(b.Candidate, "c", b.Sample, events), Production: cells(b.Production, "s", b.Sample, events),
+			Candidate: cells(m.Candidate, b.Candidate, "c", b.Sample, events), Production: cells(m.Production, b.Production, "s", b.Sample, events),
 		}
 	}
-	return out
+	return *out
 }
 
 var podNames = func() map[string][]string {
 	out := map[string][]string{}
 	for _, arm := range []string{"c", "s"} {
 		for i := range 100 {
-			out[arm] = append(out[arm], fmt.Sprint(arm, i))
+			out[arm] = append(out[arm], fmt.Sprintf("%s%02d", arm, i))
 		}
 	}
 	return out
 }()
 
-func cells(pods []sim.Pod, arm string, sample float64, events func(sim.Pod) float64) []judge.Cell {
+func cells(out []judge.Cell, pods []sim.Pod, arm string, sample float64, events func(sim.Pod) float64) []judge.Cell {
 	each := 1.0
 	if sample > 0 {
 		each = 1 / sample
 	}
-	out := make([]judge.Cell, len(pods))
+	out = out[:0]
+	names := podNames[arm]
 	for i, p := range pods {
 		x := events(p)
-		out[i] = judge.Cell{Pod: podNames[arm][i], Trials: p.Requests, Events: x, WeightedTrials: p.Requests * each, WeightedEvents: x * each}
+		out = append(out, judge.Cell{Pod: names[i], Trials: p.Requests, Events: x, WeightedTrials: p.Requests * each, WeightedEvents: x * each})
 	}
 	return out
 }
@@ -157,3 +162,29 @@ type view struct {
 
 // Observe implements [rivals.Judge].
 func (v view) Observe(b sim.Batch) bool { return v.Is(v.s, v.slipway.observe(b), b) }
+
+// Alphas are this project's judge at several error rates, which share its evidence.
+func Alphas(cfg judge.Config, alphas ...float64) Columns {
+	c := Columns{New: func(s sim.Scenario) []rivals.Judge {
+		o, views := newSlipway(s, cfg), make([]rivals.Judge, len(alphas))
+		for i, alpha := range alphas {
+			views[i] = threshold{o, -math.Log(alpha)}
+		}
+		return views
+	}}
+	for _, alpha := range alphas {
+		c.Names = append(c.Names, fmt.Sprintf("Slipway, alpha %g %%", alpha*100))
+	}
+	return c
+}
+
+type threshold struct {
+	*slipway
+	logE float64
+}
+
+// Observe implements [rivals.Judge].
+func (t threshold) Observe(b sim.Batch) bool {
+	t.slipway.observe(b)
+	return t.j.LogE() >= t.logE
+}

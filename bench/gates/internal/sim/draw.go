@@ -25,21 +25,36 @@ func poisson(r *rand.Rand, mean float64) float64 {
 
 // binomial inverts the distribution where its mean is small: nearly all the time of a simulation goes into these draws, and for
 // them the library's general method takes several times as long.
-func binomial(r *rand.Rand, n, p float64) float64 {
+func binomial(r *rand.Rand, n, p float64) float64 { return chance(p).draw(r, n) }
+
+// probability of an event, with what drawing it often needs: of the rarer of the event and its absence, its probability, its odds,
+// and the logarithm of that of the other.
+type probability struct{ p, rarer, odds, lnOther float64 }
+
+func chance(p float64) probability {
+	q := min(p, 1-p)
+	return probability{p, q, q / (1 - q), math.Log1p(-q)}
+}
+
+func (c probability) draw(r *rand.Rand, n float64) float64 {
 	switch {
-	case n <= 0 || p <= 0:
+	case n <= 0 || c.p <= 0:
 		return 0
-	case p >= 1:
+	case c.p >= 1:
 		return n
-	case p > 0.5:
-		return n - binomial(r, n, 1-p)
-	case n*p > 30:
-		return distuv.Binomial{N: n, P: p, Src: r}.Rand()
+	case c.p > 0.5:
+		return n - c.rare(r, n)
 	}
-	odds := p / (1 - p)
-	k, at := 0.0, math.Exp(n*math.Log1p(-p))
+	return c.rare(r, n)
+}
+
+func (c probability) rare(r *rand.Rand, n float64) float64 {
+	if n*c.rarer > 30 {
+		return distuv.Binomial{N: n, P: c.rarer, Src: r}.Rand()
+	}
+	k, at := 0.0, math.Exp(n*c.lnOther)
 	for u := r.Float64() - at; u > 0 && k < n; u -= at {
-		at *= odds * (n - k) / (k + 1)
+		at *= c.odds * (n - k) / (k + 1)
 		k++
 	}
 	return k

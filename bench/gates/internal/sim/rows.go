@@ -102,7 +102,10 @@ func Leak() Scenario {
 // Passes are releases whose candidate is as good as production, and Edges those whose candidate is just as much worse as must
 // not pass.
 func Passes() []Scenario {
-	return []Scenario{plain("equal, 0.1 %", 0.001, 0.001), plain("equal, 0.5 %", 0.005, 0.005), plain("equal, 1 %", 0.01, 0.01)}
+	return []Scenario{
+		plain("equal, 0.1 %", 0.001, 0.001), plain("equal, 0.5 %", 0.005, 0.005), plain("equal, 1 %", 0.01, 0.01),
+		with(plain("equal, 1 %, 2 requests/s", 0.01, 0.01), func(s *Scenario) { s.Rate = 2 }),
+	}
 }
 
 // Edges are releases whose candidate is just as much worse as a pass excludes.

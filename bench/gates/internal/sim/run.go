@@ -91,8 +91,9 @@ type arm struct {
 	r     *rand.Rand
 	bias  []float64
 	noise []float64
-	over  [][]float64 // for each pod, the probability that a request is above each of edges, given that it is above the one before
-	until float64     // the noise's
+	fails []probability   // of each pod, as it was last
+	over  [][]probability // for each pod, the probability that a request is above each of edges, given that it is above the one before
+	until float64         // the noise's
 }
 
 // edge is a threshold on latency and whose count it is.
@@ -120,12 +121,12 @@ func newArm(s Scenario, r *rand.Rand, pods int, slower, share float64) *arm {
 	}
 	for range pods {
 		a.bias = append(a.bias, users*gamma(r, s.PodBias))
-		a.noise = append(a.noise, 1)
+		a.noise, a.fails = append(a.noise, 1), append(a.fails, probability{})
 		factor := slower * math.Exp(s.LatencyBias*r.NormFloat64())
-		over, before := make([]float64, len(edges)), 1.0
+		over, before := make([]probability, len(edges)), 1.0
 		for i, e := range edges {
 			above := distuv.UnitNormal.Survival(math.Log(e.seconds/MedianLatency/factor) / SpreadLatency)
-			over[i], before = above/before, above
+			over[i], before = chance(above/before), above
 		}
 		a.over = append(a.over, over)
 	}
@@ -144,7 +145,10 @@ func (a *arm) batch(b Batch, rate, failure float64) (recorded []Pod, served floa
 	for i := range a.bias {
 		p := &recorded[i]
 		p.Requests = poisson(a.r, rate*(b.To-b.From)/float64(len(a.bias)))
-		p.Failures = binomial(a.r, p.Requests, failure*a.bias[i]*a.noise[i])
+		if f := min(1, failure*a.bias[i]*a.noise[i]); f != a.fails[i].p {
+			a.fails[i] = chance(f)
+		}
+		p.Failures = a.fails[i].draw(a.r, p.Requests)
 		p.Requests += p.Failures * float64(a.s.Retries)
 		p.Failures += p.Failures * float64(a.s.Retries)
 		served += p.Requests
@@ -154,7 +158,7 @@ func (a *arm) batch(b Batch, rate, failure float64) (recorded []Pod, served floa
 		}
 		left := p.Requests
 		for k, e := range edges {
-			left = binomial(a.r, left, a.over[i][k])
+			left = a.over[i][k].draw(a.r, left)
 			e.count(p, left)
 		}
 	}
