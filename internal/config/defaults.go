@@ -48,6 +48,9 @@ func (c *Config) Environment(name string) (Environment, error) {
 	e.Router = routerDefaults(e.Router, e.Namespace)
 	e.Strategy = strategyDefaults(e.Strategy)
 	e.Telemetry = telemetryDefaults(e.Telemetry)
+	if e.Azure.isZero() {
+		e.Azure = c.Azure
+	}
 	return e, nil
 }
 

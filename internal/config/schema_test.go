@@ -83,6 +83,10 @@ func makeSchema(t *testing.T) []byte {
 	exactlyOne("Gate", "probe", "kubernetes", "requests", "exceptions", "dependencies", "kql")
 	exactlyOne("Requests", "failureRate", "quantile")
 	pattern("ApplicationInsights", "workspace", guidPattern)
+	pattern("AKS", "subscription", guidPattern)
+	names("Environment", "secrets", labelPattern)
+	s.Definitions["Vault"] = &invopop.Schema{Description: s.Definitions["Vault"].Description,
+		AnyOf: []*invopop.Schema{{Type: "string", Pattern: `^(https://.+` + orReference + `)$`}, s.Definitions["Vault"]}}
 	pattern("Azure", "tenant", guidPattern)
 	pattern("Azure", "clientID", guidPattern)
 	for _, c := range clouds {
