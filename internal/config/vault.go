@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -77,6 +78,9 @@ func (e Environment) SecretRefs() []vault.Ref {
 	return refs
 }
 
+// ErrLater is what the function of [Config.Resolve] returns for a variable that stays a reference.
+var ErrLater = errors.New("the variable is not read yet")
+
 // Resolve is the configuration with the variables of one environment in place, checked again: what was a reference is held
 // to the same rules as what is written out. In chart values the references stay, because a release resolves them with
 // [Expand], but value is asked for them too. An error of value, and what is wrong with a resolved value, is an *[Error] at
@@ -147,6 +151,10 @@ func (d *document) vaultRef(at position, path, match, text string) string {
 		return match
 	}
 	value, err := d.value(ref)
+	if errors.Is(err, ErrLater) {
+		d.later[path] = true
+		return match
+	}
 	if err != nil {
 		d.problem(at, path, "%s: %v", match, err)
 		return ""
