@@ -86,6 +86,11 @@ func (s scope) has(r config.VaultRef, environment string) bool {
 // resolve reads the variables of an environment, all at once, and puts them in place. Nothing is read where nothing is asked
 // for. Every secret is told to o.Learn before anything else is done with it.
 func resolve(ctx context.Context, cfg *config.Config, environment string, s scope, o Options) (*config.Config, vault.Values, error) {
+	return resolveFrom(ctx, cfg, environment, s, o, nil)
+}
+
+// resolveFrom reads from a store, or, if that is nil, from the environment's own.
+func resolveFrom(ctx context.Context, cfg *config.Config, environment string, s scope, o Options, store vault.Reader) (*config.Config, vault.Values, error) {
 	env, err := cfg.Environment(environment)
 	if err != nil {
 		return nil, nil, err
@@ -103,9 +108,10 @@ func resolve(ctx context.Context, cfg *config.Config, environment string, s scop
 	if refs = append(refs, secrets...); len(refs) == 0 {
 		return cfg, nil, nil
 	}
-	store, err := OpenVault(cfg, environment, o.Getenv)
-	if err != nil {
-		return nil, nil, err
+	if store == nil {
+		if store, err = OpenVault(cfg, environment, o.Getenv); err != nil {
+			return nil, nil, err
+		}
 	}
 	var names []string
 	for _, ref := range secrets {
