@@ -103,7 +103,7 @@ Exit codes: 0 done · 1 internal error · 2 wrong usage or configuration, nothin
 	add("ship", a.buildCommand(), a.releaseCommand(), a.rollbackCommand())
 	add("parts", a.deployCommand(), a.routeCommand(), a.promoteCommand())
 	add("look", a.statusCommand(), a.historyCommand(), a.gateCommand(), a.queryCommand(), a.recordCommand(), a.vaultCommand())
-	add("other", a.sandboxCommand(), a.versionCommand())
+	add("other", a.doctorCommand(), a.sandboxCommand(), a.versionCommand())
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
 	return root
