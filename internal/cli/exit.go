@@ -114,6 +114,9 @@ func next(err error) []string {
 	if errors.As(err, &un) {
 		out = append(out, un.ByHand...)
 	}
+	if as[*vault.ReadError](err) || as[*vault.StoreError](err) || as[*acr.Error](err) || as[*aks.Error](err) || as[*azure.IdentityError](err) {
+		out = append(out, "slipway doctor says which identity this is, and what it can do")
+	}
 	var adviser interface{ Next() []string }
 	if errors.As(err, &adviser) {
 		out = append(out, adviser.Next()...)

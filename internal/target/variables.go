@@ -135,7 +135,7 @@ func resolveFrom(ctx context.Context, cfg *config.Config, environment string, s 
 		case !ok:
 			return "", config.ErrLater
 		case r.InValues && !v.MayBeSeen() && !v.IsSecret():
-			return "", fmt.Errorf("Helm keeps chart values in its release records, and nothing says that the variable %s may be seen there: use it under \"secrets\"; if it is no secret, give it the tag %s=%s", v.Name, vault.Tag, vault.TagPlain)
+			return "", fmt.Errorf("chart values are kept in Helm's release records, and nothing says that the variable %s may be seen there: use it under \"secrets\"; if it is no secret, give it the tag %s=%s", v.Name, vault.Tag, vault.TagPlain)
 		}
 		return v.Plain()
 	})

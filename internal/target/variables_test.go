@@ -128,7 +128,7 @@ func TestAChartValueMustBeSaidToBeNoSecret(t *testing.T) {
 		value vault.Value
 		says  string
 	}{
-		"unmarked": {vault.Value{Secret: secret.New("westeurope")}, `slipway.yaml:13:24: ${vault:region}: Helm keeps chart values in its release records, and nothing says that the variable region may be seen there: use it under "secrets"`},
+		"unmarked": {vault.Value{Secret: secret.New("westeurope")}, `slipway.yaml:13:24: ${vault:region}: chart values are kept in Helm's release records, and nothing says that the variable region may be seen there: use it under "secrets"`},
 		"a secret": {vault.Value{Secret: secret.New("westeurope"), Tags: map[string]string{vault.Tag: vault.TagSecret}}, `use it under "secrets"`},
 		"plain":    {vault.Value{Secret: secret.New("westeurope"), Tags: map[string]string{vault.Tag: vault.TagPlain}}, ""},
 		"itself":   {vault.Value{Secret: secret.New("${vault:region}"), Tags: map[string]string{vault.Tag: vault.TagPlain}}, "refers to itself"},
