@@ -42,8 +42,7 @@ gates:
 azure: { tenant: 00000000-0000-4000-8000-000000000010, clientID: 00000000-0000-4000-8000-000000000050, tokenFile: ` + sandboxDir + `/azure/federated-token,
   endpoints: { authority: "https://10.123.0.1:5093", logs: "https://10.123.0.1:5092/v1", management: "https://10.123.0.1:5095" }, caFile: ` + authority + ` }
 environments:
-  canary: { strategy: { canary: { steps: [50, 100], deadline: 20s } }, ANY }
-  slow: { strategy: { canary: { steps: [50, 100], hold: 2m } }, ANY }
+  canary: { strategy: { canary: { steps: [50, 100], hold: "${E2E_HOLD}", deadline: 20s } }, ANY }
   shown: { values: { telemetry: { otlpEndpoint: "${vault:MARK-first}" } }, strategy: { rolling: {} }, WHERE, secrets: { redis: { host: redis-host } } }
 `
 
@@ -106,21 +105,33 @@ func (l *leakSite) project(name, faults string) string {
 	return path
 }
 
-// Marked secrets are released, gated out, interrupted, killed and taken back; then everything that exists is looked through.
-// They may be in the vault, and in the one Kubernetes Secret that is made of them.
-func TestNoSecretIsAnywhereButInTheClustersSecret(t *testing.T) {
-	l := &leakSite{site: newSite(t, "leak"), t: t, dir: t.TempDir(), temp: t.TempDir(), marks: map[string]string{
+func newLeakSite(t *testing.T, name string) *leakSite {
+	t.Helper()
+	l := &leakSite{site: newSite(t, name), t: t, dir: t.TempDir(), temp: t.TempDir(), marks: map[string]string{
 		"first":  "LeakFirst-" + runID + `/+"&%<é>'\ $x`,
 		"second": "LeakSecond-" + runID + "-0123456789abcdef",
 		"third":  "-----BEGIN LEAK-----\nLeakThird" + runID + "line1\nLeakThird" + runID + "line2\n-----END LEAK-----",
 	}}
 	l.hunt = newHunt(t, l.marks)
+	return l
+}
+
+// setMarks puts the marked secrets into the vault.
+func (l *leakSite) setMarks(project string) {
+	l.t.Helper()
+	for name, value := range l.marks {
+		l.run(0, value, "vault", "set", "-f", project, "--env", "canary", "leak-"+runID+"-"+name)
+	}
+}
+
+// Marked secrets are released, gated out, interrupted, killed and taken back; then everything that exists is looked through.
+// They may be in the vault, and in the one Kubernetes Secret that is made of them.
+func TestNoSecretIsAnywhereButInTheClustersSecret(t *testing.T) {
+	l := newLeakSite(t, "leak")
 	stop := l.hunt.sampleProcesses()
 	defer stop()
 	good, bad := l.project("good", "{}"), l.project("bad", "{ failureRate: 0.7 }")
-	for name, value := range l.marks {
-		l.run(0, value, "vault", "set", "-f", good, "--env", "canary", "leak-"+runID+"-"+name)
-	}
+	l.setMarks(good)
 	l.run(0, "", "vault", "check", "-f", good, "--env", "canary", "-v", "-o", "json")
 	l.run(0, "", "vault", "list", "-f", good, "--env", "canary", "-v")
 	l.run(0, "", "doctor", "-f", good, "--env", "canary", "-v")
@@ -141,7 +152,7 @@ func TestNoSecretIsAnywhereButInTheClustersSecret(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGKILL} {
 		l.endInTheMiddle(good, signal)
 		l.lookAtCluster()
-		l.run(0, "", "rollback", "-f", good, "--env", "slow", "-v")
+		l.run(0, "", "rollback", "-f", good, "--env", "canary", "-v")
 		l.lookAtCluster()
 	}
 	l.run(0, "", "status", "-f", good, "--env", "canary", "-o", "json", "-v")
@@ -160,7 +171,9 @@ func TestNoSecretIsAnywhereButInTheClustersSecret(t *testing.T) {
 // endInTheMiddle begins a release and ends its process while the candidate has half of the traffic.
 func (l *leakSite) endInTheMiddle(project string, signal syscall.Signal) {
 	l.t.Helper()
-	cmd, out := l.command("", "release", "-f", project, "--env", "slow", "--version", fmt.Sprintf("leak-%d", signal), "-v", "-o", "json")
+	l.hold = "2m"
+	defer func() { l.hold = "" }()
+	cmd, out := l.command("", "release", "-f", project, "--env", "canary", "--version", fmt.Sprintf("leak-%d", signal), "-v", "-o", "json")
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		l.t.Fatal(err)
