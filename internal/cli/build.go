@@ -15,10 +15,11 @@ import (
 	"github.com/slipway-cd/slipway/internal/config"
 	"github.com/slipway-cd/slipway/internal/console"
 	"github.com/slipway-cd/slipway/internal/event"
+	"github.com/slipway-cd/slipway/internal/target"
 )
 
 // charts lets a build package and push charts.
-type charts struct{}
+type charts struct{ push chart.PushOptions }
 
 func (charts) Package(dir string) (name, version string, tgz []byte, err error) {
 	ch, err := chart.Load(dir)
@@ -29,8 +30,8 @@ func (charts) Package(dir string) (name, version string, tgz []byte, err error) 
 	return ch.Name(), ch.Version(), tgz, err
 }
 
-func (charts) Push(ctx context.Context, ref string, tgz []byte) (string, error) {
-	return chart.Push(ctx, ref, tgz, chart.PushOptions{})
+func (c charts) Push(ctx context.Context, ref string, tgz []byte) (string, error) {
+	return chart.Push(ctx, ref, tgz, c.push)
 }
 
 func (a *app) buildCommand() *cobra.Command {
@@ -53,12 +54,12 @@ The bundle's digest is what is released; the same source always gives the same d
 				return err
 			}
 			asJSON := a.output == "json"
-			out := a.Out
+			file, out := a.Program.Out, a.Out
 			if asJSON {
-				out = a.Err // progress must not mix with what a program reads
+				file, out = a.Program.Err, a.Err // progress must not mix with what a program reads
 			}
-			ctx, c, done := a.stageOn(cmd.Context(), out, console.FormatText)
-			res, err := a.build(ctx, cfg, raw, version, c)
+			ctx, c, done := a.stageOn(cmd.Context(), file, out, console.FormatText)
+			res, err := a.build(ctx, cfg, cfg.Azure, raw, version, c)
 			if err == nil {
 				c.Emit(built(res))
 			}
@@ -77,10 +78,18 @@ The bundle's digest is what is released; the same source always gives the same d
 	return cmd
 }
 
-func (a *app) build(ctx context.Context, cfg *config.Config, raw []byte, version string, sink event.Sink) (*build.Result, error) {
+func (a *app) build(ctx context.Context, cfg *config.Config, registry config.Azure, raw []byte, version string, sink event.Sink) (*build.Result, error) {
+	remote, err := target.Registry(registry, a.Getenv)
+	if err != nil {
+		return nil, &usageError{err: err}
+	}
+	keychain, transport, err := target.RegistryAccess(registry, a.Getenv)
+	if err != nil {
+		return nil, &usageError{err: err}
+	}
 	return build.Run(ctx, build.Options{
 		Config: cfg, ConfigBytes: raw, Version: version, Builder: "slipway " + a.Version,
-		Charts: charts{}, Sink: sink, Log: a.log(),
+		Charts: charts{chart.PushOptions{Keychain: keychain, Transport: transport}}, Sink: sink, Log: a.log(), Remote: remote,
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/slipway-cd/slipway/internal/azure"
+	"github.com/slipway-cd/slipway/internal/azure/acr"
+	"github.com/slipway-cd/slipway/internal/azure/aks"
 	"github.com/slipway-cd/slipway/internal/build"
 	"github.com/slipway-cd/slipway/internal/bundle"
 	"github.com/slipway-cd/slipway/internal/chart"
@@ -16,6 +18,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/release"
 	"github.com/slipway-cd/slipway/internal/target"
 	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
+	"github.com/slipway-cd/slipway/internal/vault"
 )
 
 // Exit codes of the program.
@@ -64,7 +67,8 @@ func ExitCode(err error) int {
 		as[*cluster.ConfigError](err), as[*cluster.UnreachableError](err), as[*cluster.Error](err), as[*target.DeniedError](err),
 		as[*azure.NoIdentityError](err), as[*azure.SetupError](err), as[*azure.IdentityError](err),
 		as[*bundle.ReferenceError](err), as[*bundle.NotFoundError](err), as[*bundle.NotABundleError](err), as[*chart.BrokenError](err),
-		errors.Is(err, target.ErrNoTelemetry), isCobraUsage(err):
+		as[*vault.ReadError](err), as[*vault.StoreError](err), as[*target.VaultError](err), as[*checkError](err), as[*acr.Error](err), as[*aks.Error](err),
+		errors.Is(err, target.ErrNoTelemetry), errors.Is(err, target.ErrNoVault), isCobraUsage(err):
 		return exitUsage
 	}
 	var child *childExit
@@ -109,6 +113,9 @@ func next(err error) []string {
 	var un *release.UnsafeError
 	if errors.As(err, &un) {
 		out = append(out, un.ByHand...)
+	}
+	if as[*vault.ReadError](err) || as[*vault.StoreError](err) || as[*acr.Error](err) || as[*aks.Error](err) || as[*azure.IdentityError](err) {
+		out = append(out, "slipway doctor says which identity this is, and what it can do")
 	}
 	var adviser interface{ Next() []string }
 	if errors.As(err, &adviser) {

@@ -21,6 +21,7 @@ import (
 type releaseFlags struct {
 	env, bundle, version string
 	unlock               bool
+	back                 bool // it only goes back
 }
 
 func (a *app) releaseCommand() *cobra.Command {
@@ -123,24 +124,30 @@ func (a *app) begin(ctx context.Context, f releaseFlags, until release.Until) er
 	return a.show(ctx, func(ctx context.Context, sink event.Sink) (*release.Record, error) {
 		ref := f.bundle
 		var local *config.Config
+		var access config.Azure // to the registry
 		if ref == "" {
 			cfg, raw, err := config.Load(a.file, a.Getenv)
 			if err != nil {
 				return nil, err
 			}
 			local = cfg
-			if _, err := cfg.Environment(f.env); err != nil { // before a build that would be for nothing
+			env, err := cfg.Environment(f.env)
+			if err != nil { // before a build that would be for nothing
 				return nil, err
 			}
-			res, err := a.build(ctx, cfg, raw, f.version, sink)
+			access = env.Azure
+			res, err := a.build(ctx, cfg, access, raw, f.version, sink)
 			if err != nil {
 				return nil, err
 			}
 			ref = res.Reference
 		} else if cfg, _, err := config.Load(a.file, a.Getenv); err == nil {
 			local = cfg
+			if env, err := cfg.Environment(f.env); err == nil {
+				access = env.Azure
+			}
 		}
-		pulled, err := bundle.Pull(ctx, ref)
+		pulled, err := a.pull(ctx, ref, access)
 		if err != nil {
 			return nil, err
 		}
@@ -148,7 +155,7 @@ func (a *app) begin(ctx context.Context, f releaseFlags, until release.Until) er
 			return nil, &release.RefusedError{Err: fmt.Errorf("bundle %s is of service %s, but slipway.yaml here is of service %s", ref, pulled.Bundle.Service, local.Service),
 				Next: []string{"name a bundle of " + local.Service + ", or run it outside this directory"}}
 		}
-		t, err := a.open(ctx, pulled, f, sink)
+		t, err := a.open(ctx, pulled, local, f, sink)
 		if err != nil {
 			return nil, err
 		}
@@ -164,14 +171,17 @@ func (a *app) begin(ctx context.Context, f releaseFlags, until release.Until) er
 }
 
 // open reads the release configuration out of the bundle: what is released is what was built.
-func (a *app) open(ctx context.Context, pulled *bundle.Pulled, f releaseFlags, sink event.Sink) (*target.Target, error) {
+func (a *app) open(ctx context.Context, pulled *bundle.Pulled, local *config.Config, f releaseFlags, sink event.Sink) (*target.Target, error) {
 	cfg, err := config.Parse("slipway.yaml of bundle "+bundle.ShortDigest(pulled.Digest), pulled.ConfigYAML, a.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	return target.Open(ctx, cfg, pulled, target.Options{
-		Environment: f.env, Program: a.Version, Sink: sink, Getenv: a.Getenv, Log: a.log(), Unlock: f.unlock,
-	})
+	if local != nil {
+		cfg.Dir = local.Dir
+	}
+	o := a.targetOptions(f.env, sink)
+	o.Unlock, o.Back = f.unlock, f.back
+	return target.Open(ctx, cfg, pulled, o)
 }
 
 // goOn continues the open release: with its own bundle, whatever is checked out here.
@@ -192,11 +202,11 @@ func (a *app) goOn(ctx context.Context, f releaseFlags, until release.Until) err
 		if rec.Open == nil {
 			return nil, &release.RefusedError{Err: fmt.Errorf("no release of %s is open in %s", t.Config.Service, f.env), Next: []string{"slipway deploy --env " + f.env + " begins one"}}
 		}
-		pulled, err := bundle.Pull(ctx, rec.Open.Plan.Bundle)
+		pulled, err := a.pull(ctx, rec.Open.Plan.Bundle, t.Environment.Azure)
 		if err != nil {
 			return nil, err
 		}
-		full, err := a.open(ctx, pulled, f, sink)
+		full, err := a.open(ctx, pulled, t.Config, f, sink)
 		if err != nil {
 			return nil, err
 		}
@@ -211,7 +221,20 @@ func (a *app) openHere(ctx context.Context, env string, sink event.Sink) (*targe
 	if err != nil {
 		return nil, err
 	}
-	return target.Open(ctx, cfg, nil, target.Options{Environment: env, Program: a.Version, Sink: sink, Getenv: a.Getenv, Log: a.log()})
+	return target.Open(ctx, cfg, nil, a.targetOptions(env, sink))
+}
+
+func (a *app) targetOptions(env string, sink event.Sink) target.Options {
+	return target.Options{Environment: env, Program: a.Version, Sink: sink, Getenv: a.Getenv, Learn: a.learn, Log: a.log()}
+}
+
+// pull reads a bundle from a registry that may be Azure's.
+func (a *app) pull(ctx context.Context, ref string, access config.Azure) (*bundle.Pulled, error) {
+	options, err := target.Registry(access, a.Getenv)
+	if err != nil {
+		return nil, &usageError{err: err}
+	}
+	return bundle.Pull(ctx, ref, options...)
 }
 
 // after reads how things stand, for the closing words.
@@ -235,7 +258,9 @@ func (a *app) show(ctx context.Context, f func(context.Context, event.Sink) (*re
 			return &usageError{err: fmt.Errorf("opening the file for events (--events): %w", err)}
 		}
 		defer file.Close()
-		record = console.New(console.Options{Out: file, Format: console.FormatJSON})
+		masked := a.masker.Writer(file)
+		defer func() { _ = masked.Flush() }()
+		record = console.New(console.Options{Out: masked, Format: console.FormatJSON})
 	}
 	ctx, c, done := a.stage(ctx)
 	sink := event.SinkFunc(func(e event.Event) {

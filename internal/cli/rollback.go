@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/slipway-cd/slipway/internal/bundle"
 	"github.com/slipway-cd/slipway/internal/cluster"
 	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/journal"
@@ -56,8 +55,8 @@ func (a *app) rollback(ctx context.Context, env string, sink event.Sink) (*relea
 	}
 	engine := t.Engine
 	if rec.Open != nil && rec.Open.Plan.Bundle != "" { // the open release's own configuration, if it can still be had
-		if pulled, err := bundle.Pull(ctx, rec.Open.Plan.Bundle); err == nil {
-			if full, err := a.open(ctx, pulled, releaseFlags{env: env}, sink); err == nil {
+		if pulled, err := a.pull(ctx, rec.Open.Plan.Bundle, t.Environment.Azure); err == nil {
+			if full, err := a.open(ctx, pulled, t.Config, releaseFlags{env: env, back: true}, sink); err == nil {
 				defer full.Close()
 				engine = full.Engine
 			}

@@ -19,6 +19,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/console"
 	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/release"
+	"github.com/slipway-cd/slipway/internal/secret"
 )
 
 // Program is what a run of the program is given.
@@ -33,6 +34,11 @@ type Program struct {
 // app is one run of the program.
 type app struct {
 	Program
+	// Out and Err are the program's, behind the masker; all that is written goes through them.
+	Out, Err io.Writer
+	masker   *secret.Masker
+	ci       secret.Platform
+
 	file    string
 	output  string // -o of commands that print events or records
 	table   string // -o of those that print a table of telemetry
@@ -42,16 +48,17 @@ type app struct {
 
 // Main runs the program and returns its exit code, see [ExitCode].
 func Main(ctx context.Context, p Program) int {
-	a := &app{Program: p}
+	a := newApp(p)
 	root := a.root()
 	root.SetArgs(p.Args)
 	root.SetIn(p.In)
-	root.SetOut(p.Out)
-	root.SetErr(p.Err)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !as[*saidError](err) && !as[*childExit](err) {
-		printError(p.Err, err)
+		printError(a.Err, err)
 	}
+	a.flush()
 	return ExitCode(err)
 }
 
@@ -95,8 +102,8 @@ Exit codes: 0 done · 1 internal error · 2 wrong usage or configuration, nothin
 	}
 	add("ship", a.buildCommand(), a.releaseCommand(), a.rollbackCommand())
 	add("parts", a.deployCommand(), a.routeCommand(), a.promoteCommand())
-	add("look", a.statusCommand(), a.historyCommand(), a.gateCommand(), a.queryCommand(), a.recordCommand())
-	add("other", a.sandboxCommand(), a.versionCommand())
+	add("look", a.statusCommand(), a.historyCommand(), a.gateCommand(), a.queryCommand(), a.recordCommand(), a.vaultCommand())
+	add("other", a.doctorCommand(), a.sandboxCommand(), a.versionCommand())
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
 	return root
@@ -157,13 +164,14 @@ func (a *app) log() io.Writer {
 // stage is a console and the context of a command that shows progress. The context ends, with the cause
 // [release.Interrupted], when the person confirms Ctrl-C or a signal arrives.
 func (a *app) stage(ctx context.Context) (context.Context, console.Console, func()) {
-	return a.stageOn(ctx, a.Out, a.output)
+	return a.stageOn(ctx, a.Program.Out, a.Out, a.output)
 }
 
-func (a *app) stageOn(ctx context.Context, out *os.File, format string) (context.Context, console.Console, func()) {
+func (a *app) stageOn(ctx context.Context, file *os.File, out io.Writer, format string) (context.Context, console.Console, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	opts := console.Detect(out, a.Getenv)
+	opts := console.Detect(file, a.Getenv)
 	opts.Format = format
+	opts.Out = terminal{File: file, masked: out}
 	opts.OnInterrupt = func() { cancel(release.Interrupted) }
 	c := console.New(opts)
 	signals := make(chan os.Signal, 1)

@@ -28,7 +28,7 @@ looked for beside slipway and in PATH.`,
 				return &usageError{err: err, next: []string{"in a checkout of Slipway: make sandbox"}}
 			}
 			child := exec.CommandContext(cmd.Context(), path, args...)
-			child.Stdin, child.Stdout, child.Stderr = os.Stdin, a.Out, a.Err
+			child.Stdin, child.Stdout, child.Stderr = os.Stdin, a.Program.Out, a.Program.Err // it is a program of its own, with its own terminal
 			err = child.Run()
 			var exit *exec.ExitError
 			if errors.As(err, &exit) {

@@ -18,7 +18,8 @@ import (
 	"github.com/slipway-cd/slipway/internal/cli"
 )
 
-var update = flag.Bool("update", false, "renew the goldens in the scripts")
+// update renews the goldens in the scripts; the flag is declared beside the other goldens of this directory.
+func update() bool { return flag.Lookup("update").Value.String() == "true" }
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"slipway": func() {
@@ -37,7 +38,7 @@ func TestScripts(t *testing.T) {
 			"exits":   exits,
 			"traffic": traffic,
 		},
-		UpdateScripts:       *update,
+		UpdateScripts:       update(),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})

@@ -40,7 +40,12 @@ func Open(ctx context.Context, kubeconfig, contextName, version string) (*Client
 	if err != nil {
 		return nil, err
 	}
-	c, err := NewClients(cfg, version)
+	return OpenConfig(ctx, cfg, version)
+}
+
+// OpenConfig is [Open] for a configuration that was made elsewhere, such as of an AKS cluster.
+func OpenConfig(ctx context.Context, cfg *rest.Config, version string) (*Clients, error) {
+	c, err := NewClients(raise(cfg), version)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ type Config struct {
 	Registry string `yaml:"registry" json:"registry"`
 	Build    Build  `yaml:"build" json:"build"`
 	// Values are chart values that Slipway sets on every release. Strings may hold the references
-	// ${image:NAME}, ${image:NAME.repository}, ${image:NAME.digest}, ${image:NAME.hex}, ${slot}, ${version}, ${release},
+	// ${image:NAME}, ${image:NAME.repository}, ${image:NAME.digest}, ${image:NAME.hex}, ${secret:NAME}, ${slot}, ${version}, ${release},
 	// which stay as they are until a release resolves them with [Expand]; $${ stands for a literal ${.
 	Values map[string]any `yaml:"values,omitempty" json:"values,omitempty"`
 	// Backend names the Service of the chart that takes the traffic.
@@ -30,8 +30,14 @@ type Config struct {
 	// Gates by name; environments refer to them.
 	Gates map[string]Gate `yaml:"gates,omitempty" json:"gates,omitempty"`
 
+	// Azure says how Azure is reached by a build, and by every environment that has no azure of its own.
+	Azure Azure `yaml:"azure,omitempty" json:"azure,omitempty"`
+
 	// Dir is the absolute directory of the file; paths in the file are relative to it. Not part of the file.
 	Dir string `yaml:"-" json:"-"`
+
+	source    source
+	vaultRefs []VaultRef
 }
 
 // Build says what `slipway build` makes.
@@ -87,7 +93,12 @@ type Environment struct {
 	Telemetry Telemetry `yaml:"telemetry,omitempty" json:"telemetry,omitempty"`
 	// Judge says how sure gates on telemetry must be.
 	Judge Judge `yaml:"judge,omitempty" json:"judge,omitempty"`
-	// Azure says how Azure is reached, where something of it is used.
+	// Vault is where the environment's variables are kept: the https URL of an Azure Key Vault, or a file.
+	Vault Vault `yaml:"vault,omitempty" json:"vault,omitempty"`
+	// Secrets are Kubernetes Secrets that Slipway makes of the vault's variables: a name, which chart values refer to with
+	// ${secret:NAME}, to keys, to names in the vault (NAME or NAME@VERSION).
+	Secrets map[string]map[string]string `yaml:"secrets,omitempty" json:"secrets,omitempty"`
+	// Azure says how Azure is reached, where something of it is used; default: the azure of the file's top level.
 	Azure Azure `yaml:"azure,omitempty" json:"azure,omitempty"`
 	// ReadyTimeout bounds the wait for the candidate's pods; default 5m.
 	ReadyTimeout Duration `yaml:"readyTimeout,omitempty" json:"readyTimeout,omitempty"`
@@ -97,6 +108,8 @@ type Environment struct {
 type Cluster struct {
 	Kubeconfig string `yaml:"kubeconfig,omitempty" json:"kubeconfig,omitempty"`
 	Context    string `yaml:"context,omitempty" json:"context,omitempty"`
+	// AKS is an AKS cluster, instead of a kubeconfig.
+	AKS AKS `yaml:"aks,omitempty" json:"aks,omitempty"`
 }
 
 // Router is what shifts traffic; at most one is set. The zero value is the Gateway "gateway" in the environment's namespace.

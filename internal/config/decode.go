@@ -37,7 +37,8 @@ func (d *document) decode(n ast.Node, v reflect.Value, path string) {
 		return
 	}
 	if v.CanAddr() {
-		if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		_, mapping := resolved.(*ast.MappingNode)
+		if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok && !(mapping && v.Kind() == reflect.Struct) {
 			d.decodeText(resolved, u, path)
 			return
 		}
@@ -105,7 +106,7 @@ func (d *document) decodeText(n ast.Node, u encoding.TextUnmarshaler, path strin
 		s = n.GetToken().Value
 	case *ast.StringNode:
 		s = d.expandEnv(v.Value, path)
-		if s == "" && v.Value != "" { // the unset variable is a problem already
+		if s == "" && v.Value != "" || d.later[path] { // the unset variable is a problem already
 			return
 		}
 	default:
@@ -124,6 +125,8 @@ func wanted(u encoding.TextUnmarshaler) string {
 		return `a percentage such as "0.5%"`
 	case *Tolerance:
 		return `a tolerance such as "0.5%" or "1.25x"`
+	case *Vault:
+		return "the URL of a Key Vault, or a mapping with file"
 	}
 	return `a duration such as "30s"`
 }

@@ -52,6 +52,9 @@ func (c *Config) Environment(name string) (Environment, error) {
 	e.Strategy = strategyDefaults(e.Strategy)
 	e.Telemetry = telemetryDefaults(e.Telemetry)
 	e.Judge = judgeDefaults(e.Judge)
+	if e.Azure.isZero() {
+		e.Azure = c.Azure
+	}
 	return e, nil
 }
 

@@ -83,12 +83,18 @@ func fileError(name, message string, cause error) *Error {
 // It finds all problems, not the first only (but a text that is not YAML has one), and an error is always an *[Error].
 // Defaults are not filled in: [Config.Environment] and [Config.Gate] do that.
 func Parse(name string, data []byte, getenv func(string) string) (*Config, error) {
+	return parse(name, data, getenv, "", nil)
+}
+
+// parse reads the text with the variables of one environment in place, if value gives them.
+func parse(name string, data []byte, getenv func(string) string, environment string, value func(VaultRef) (string, error)) (*Config, error) {
 	if getenv == nil {
 		getenv = func(string) string { return "" }
 	}
 	d := &document{
 		file: name, getenv: getenv,
 		anchors: map[string]ast.Node{}, at: map[string]position{}, keyAt: map[string]position{},
+		resolving: environment, value: value, later: map[string]bool{},
 	}
 	c := &Config{}
 	if body := d.parse(data); body != nil {
@@ -105,6 +111,7 @@ func Parse(name string, data []byte, getenv func(string) string) (*Config, error
 		})
 		return nil, &Error{Problems: d.problems}
 	}
+	c.source, c.vaultRefs = source{name, data, getenv}, d.vaultRefs
 	return c, nil
 }
 
@@ -124,6 +131,12 @@ type document struct {
 	at, keyAt map[string]position
 	// refs are the strings that may hold references which only a release can resolve.
 	refs []refString
+	// vaultRefs are the references to variables. value, if it is there, gives those of the environment resolving; later are
+	// the paths whose values hold a reference still, so that they cannot be checked yet.
+	vaultRefs []VaultRef
+	value     func(VaultRef) (string, error)
+	resolving string
+	later     map[string]bool
 }
 
 // problem records one at a place.

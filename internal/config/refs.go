@@ -21,8 +21,6 @@ var (
 // releaseRefs are the references without a name that a release resolves.
 var releaseRefs = []string{"slot", "version", "release"}
 
-const vaultLater = "vault references such as ${%s} come with a later version of Slipway; set the value itself, or read an environment variable with ${NAME}"
-
 // Expand replaces each ${reference} in s by what resolve returns for the text between the braces.
 // $${ stands for a literal ${. The first error of resolve is returned with the reference it is about.
 func Expand(s string, resolve func(ref string) (string, error)) (string, error) {
@@ -61,11 +59,11 @@ func (d *document) expandEnv(s, path string) string {
 		}
 		ref := match[2 : len(match)-1]
 		at := d.refPlace(at, match)
-		kind, _, _ := strings.Cut(ref, ":")
+		kind, name, _ := strings.Cut(ref, ":")
 		switch {
 		case kind == "vault":
-			d.problem(at, path, vaultLater, ref)
-		case kind == "image" || ref == "slot" || ref == "version" || ref == "release":
+			return d.vaultRef(at, path, match, name)
+		case kind == "image" || kind == "secret" || ref == "slot" || ref == "version" || ref == "release":
 			d.problem(at, path, "${%s} is only known during a release, so it can stand in values and backend.service, but not in %s", ref, path)
 		case !envName.MatchString(ref):
 			d.problem(at, path, "%s in %s is no reference; write ${NAME} for the environment variable NAME, or $%s for the text itself", match, path, match)
@@ -120,13 +118,15 @@ func (d *document) checkRefs(c *Config) {
 			kind, name, _ := strings.Cut(ref, ":")
 			switch {
 			case kind == "vault":
-				d.problem(at, r.path, vaultLater, ref)
+				d.vaultRef(at, r.path, match, name)
+			case kind == "secret":
+				d.checkSecretRef(c, at, r.path, match, name)
 			case kind == "image":
 				d.checkImageRef(at, r.path, match, name, images)
 			case ref == "slot" || ref == "version" || ref == "release":
 			default:
 				d.problem(at, r.path, "unknown reference %s in %s%s; write $%s for the text itself", match, r.path,
-					didYouMean(ref, append([]string{"image:NAME"}, releaseRefs...), "references known here"), match)
+					didYouMean(ref, append([]string{"image:NAME", "secret:NAME", "vault:NAME"}, releaseRefs...), "references known here"), match)
 			}
 		}
 	}

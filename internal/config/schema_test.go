@@ -89,6 +89,10 @@ func makeSchema(t *testing.T) []byte {
 	property("Judge", "minRequests").Minimum = "0"
 	exactlyOne("Requests", "failureRate", "quantile")
 	pattern("ApplicationInsights", "workspace", guidPattern)
+	pattern("AKS", "subscription", guidPattern)
+	names("Environment", "secrets", labelPattern)
+	s.Definitions["Vault"] = &invopop.Schema{Description: s.Definitions["Vault"].Description,
+		AnyOf: []*invopop.Schema{{Type: "string", Pattern: `^(https://.+` + orReference + `)$`}, s.Definitions["Vault"]}}
 	pattern("Azure", "tenant", guidPattern)
 	pattern("Azure", "clientID", guidPattern)
 	for _, c := range clouds {

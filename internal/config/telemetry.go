@@ -85,6 +85,12 @@ type Azure struct {
 	Endpoints AzureEndpoints `yaml:"endpoints,omitempty" json:"endpoints,omitempty"`
 	// CAFile holds the certificates (PEM) of a private authority for these endpoints; default: the system's.
 	CAFile string `yaml:"caFile,omitempty" json:"caFile,omitempty"`
+	// Registries are hosts (with their port) of registries that take Entra tokens, besides those of the cloud's own domain.
+	Registries []string `yaml:"registries,omitempty" json:"registries,omitempty"`
+}
+
+func (a Azure) isZero() bool {
+	return a.Cloud == "" && a.Tenant == "" && a.ClientID == "" && a.TokenFile == "" && a.Endpoints == (AzureEndpoints{}) && a.CAFile == "" && a.Registries == nil
 }
 
 // AzureEndpoints are https URLs of services; an empty one is the cloud's own.

@@ -23,6 +23,9 @@ const maxService = 40 // leaves room for a slot and Helm's own suffixes below Ku
 
 // fail records a problem with the value at path. A path that has a problem already is left alone: one cause, one line.
 func (d *document) fail(path, format string, args ...any) {
+	if d.later[path] {
+		return // checked once its variables are known
+	}
 	for _, p := range d.problems {
 		if p.Path == path {
 			return
@@ -38,6 +41,7 @@ func (d *document) set(path string) bool {
 }
 
 func (d *document) validate(c *Config) {
+	d.checkRefs(c) // first: it finds the variables that the checks below ask about
 	if d.set("apiVersion") && c.APIVersion != APIVersion {
 		d.fail("apiVersion", "apiVersion is %q, but this Slipway reads only %q", c.APIVersion, APIVersion)
 	}
@@ -56,11 +60,11 @@ func (d *document) validate(c *Config) {
 	for _, name := range sortedKeys(c.Environments) {
 		d.checkEnvironment(c, name)
 	}
+	d.checkAzure("azure", c.Azure)
 	d.checkOrder(c)
 	for _, name := range sortedKeys(c.Gates) {
 		d.checkGate("gates."+name, name, c.Gates[name])
 	}
-	d.checkRefs(c)
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -207,6 +211,8 @@ func (d *document) checkEnvironment(c *Config, name string) {
 	d.checkPrometheus(path+".telemetry.prometheus", e.Telemetry.Prometheus)
 	d.checkJudge(path+".judge", e.Judge)
 	d.checkAzure(path+".azure", e.Azure)
+	d.checkAKS(path+".cluster", e.Cluster)
+	d.checkVault(path, e)
 	for i, gate := range e.Gates {
 		sub := fmt.Sprintf("%s.gates[%d]", path, i)
 		if _, ok := c.Gates[gate]; !ok {

@@ -78,6 +78,14 @@ type Plan struct {
 	Keep        bool          `json:"keep,omitempty"`
 	Ready       time.Duration `json:"readyTimeout"`
 	Gates       []string      `json:"gates,omitempty"`
+	// Variables are what was read from the environment's vault: names and versions, never values.
+	Variables []Variable `json:"variables,omitempty"`
+}
+
+// Variable names what was read from a vault.
+type Variable struct {
+	Name    string `json:"name"`
+	Version string `json:"version,omitempty"`
 }
 
 // InPlace says whether the release has one slot only.

@@ -25,6 +25,8 @@ type charts struct {
 	pulled *bundle.Pulled
 	chart  *chart.Chart
 	labels map[string]string
+	// secrets are those that the environment declares.
+	secrets *secrets
 }
 
 var _ release.Charts = (*charts)(nil)
@@ -34,7 +36,7 @@ func (c *charts) values(d release.Deployment) (map[string]any, error) {
 	if c.pulled == nil {
 		return nil, errNoBundle
 	}
-	v, err := expand(c.env.Values, resolver(c.pulled, d))
+	v, err := expand(c.env.Values, c.secrets.resolver(d, resolver(c.pulled, d)))
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +59,9 @@ func (c *charts) Install(ctx context.Context, d release.Deployment) error {
 	if err != nil {
 		return err
 	}
+	if err := c.secrets.apply(ctx, d, false); err != nil {
+		return err
+	}
 	_, err = c.helm.Apply(ctx, opts)
 	var pending *chart.PendingError
 	if errors.As(err, &pending) {
@@ -65,7 +70,14 @@ func (c *charts) Install(ctx context.Context, d release.Deployment) error {
 		}
 		_, err = c.helm.Apply(ctx, opts)
 	}
-	return err
+	if err != nil || c.secrets == nil {
+		return err
+	}
+	keep, err := named(ctx, c.helm, d.Release)
+	if err != nil {
+		return err
+	}
+	return c.secrets.prune(ctx, d.Release, keep)
 }
 
 func (c *charts) options(d release.Deployment) (chart.InstallOptions, error) {
@@ -81,6 +93,9 @@ func (c *charts) options(d release.Deployment) (chart.InstallOptions, error) {
 func (c *charts) check(ctx context.Context, d release.Deployment) error {
 	opts, err := c.options(d)
 	if err != nil {
+		return err
+	}
+	if err := c.secrets.apply(ctx, d, true); err != nil {
 		return err
 	}
 	return c.helm.Check(ctx, opts)
@@ -99,9 +114,12 @@ func (c *charts) Rollback(ctx context.Context, name string, revision int) error 
 	return err
 }
 
-// Uninstall implements [release.Charts].
+// Uninstall implements [release.Charts]. The Secrets go last: pods that end may still want them.
 func (c *charts) Uninstall(ctx context.Context, name string) error {
-	return c.helm.Uninstall(ctx, name)
+	if err := c.helm.Uninstall(ctx, name); err != nil {
+		return err
+	}
+	return c.secrets.prune(ctx, name, func(string) bool { return false })
 }
 
 // Revision implements [release.Charts].

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,6 +31,8 @@ type preflight struct {
 	gates   *gates
 	router  traffic.Router
 	options Options
+	// registry says how the registry is asked.
+	registry []remote.Option
 }
 
 // Check implements [release.Preflight].
@@ -78,7 +81,7 @@ func (p *preflight) renders(ctx context.Context, rec *release.Record) error {
 // the nodes may reach it.
 func (p *preflight) images(ctx context.Context) error {
 	for name, img := range p.charts.pulled.Bundle.Images {
-		_, err := bundle.Resolve(ctx, img.Reference())
+		_, err := bundle.Resolve(ctx, img.Reference(), p.registry...)
 		if errors.Is(err, bundle.ErrNotFound) {
 			return fmt.Errorf("image %s of the bundle does not exist in its registry any more (%s@%s): build again", name, img.Repository, bundle.ShortDigest(img.Digest))
 		}
@@ -128,13 +131,17 @@ func (p *preflight) after(ctx context.Context) error {
 	if name == "" {
 		return nil
 	}
-	env, err := p.target.Config.Environment(name)
+	cfg, _, err := resolve(ctx, p.target.Config, name, location, p.options)
+	if err != nil {
+		return fmt.Errorf("looking into environment %s, which must have promoted the bundle first: %w", name, err)
+	}
+	env, err := cfg.Environment(name)
 	if err != nil {
 		return err
 	}
 	clients := p.target.Clients
 	if env.Cluster != p.target.Environment.Cluster {
-		if clients, err = cluster.Open(ctx, env.Cluster.Kubeconfig, env.Cluster.Context, p.options.Program); err != nil {
+		if clients, err = connect(ctx, env, p.options); err != nil {
 			return fmt.Errorf("looking into environment %s, which must have promoted the bundle first: %w", name, err)
 		}
 	}
@@ -196,6 +203,9 @@ func (t *Target) needs() []authorizationv1.ResourceAttributes {
 	add(authorizationv1.ResourceAttributes{Group: "coordination.k8s.io", Resource: "leases"}, "get", "create", "update")
 	add(authorizationv1.ResourceAttributes{Resource: "configmaps"}, "get", "create", "update", "delete", "watch")
 	add(authorizationv1.ResourceAttributes{Resource: "secrets"}, "get", "list", "create", "update", "delete") // Helm's records
+	if len(t.Environment.Secrets) > 0 {
+		add(authorizationv1.ResourceAttributes{Resource: "secrets"}, "patch") // ours are applied server-side
+	}
 	add(route, "get", "list", "create", "patch", "delete")
 	add(authorizationv1.ResourceAttributes{Resource: "pods"}, "list", "watch")
 	add(authorizationv1.ResourceAttributes{Group: "discovery.k8s.io", Resource: "endpointslices"}, "list", "watch")

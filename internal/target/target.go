@@ -22,6 +22,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/gate"
 	"github.com/slipway-cd/slipway/internal/journal"
 	"github.com/slipway-cd/slipway/internal/release"
+	"github.com/slipway-cd/slipway/internal/secret"
 	"github.com/slipway-cd/slipway/internal/telemetry/kube"
 	"github.com/slipway-cd/slipway/internal/traffic"
 )
@@ -33,10 +34,14 @@ type Options struct {
 	Program string
 	Sink    event.Sink
 	Getenv  func(string) string
+	// Learn takes each secret as soon as it is read, so that nothing that is written shows it.
+	Learn func(secret.Secret)
 	// Log takes what libraries say; default: nothing.
 	Log io.Writer
 	// Unlock marks a Helm release that was left pending as failed, instead of refusing it.
 	Unlock bool
+	// Back says that nothing will be installed: then no secret is read, and a vault that is away cannot be in the way.
+	Back bool
 }
 
 // Target is one service in one environment, with its engine.
@@ -58,6 +63,14 @@ func (t *Target) Close() { t.close() }
 // Open resolves the environment, connects to its cluster and wires the engine. With a bundle the engine can release it;
 // without one (nil) it can only continue what the cluster knows, go back and tell. Nothing is changed in the cluster.
 func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Options) (*Target, error) {
+	needed := reachable
+	if pulled != nil && !o.Back {
+		needed = whole
+	}
+	cfg, values, err := resolve(ctx, cfg, o.Environment, needed, o)
+	if err != nil {
+		return nil, err
+	}
 	env, err := cfg.Environment(o.Environment)
 	if err != nil {
 		return nil, err
@@ -65,7 +78,11 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
-	clients, err := cluster.Open(ctx, env.Cluster.Kubeconfig, env.Cluster.Context, o.Program)
+	clients, err := connect(ctx, env, o)
+	if err != nil {
+		return nil, err
+	}
+	registry, err := Registry(env.Azure, o.Getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +114,9 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		}
 	}
 	gates.slotHeader = slotHeader
-	charts := &charts{helm: helm, config: cfg, env: env, pulled: pulled, labels: map[string]string{
-		"slipway.dev/service": cfg.Service, "slipway.dev/environment": o.Environment,
+	owned := map[string]string{"slipway.dev/service": cfg.Service, "slipway.dev/environment": o.Environment}
+	charts := &charts{helm: helm, config: cfg, env: env, pulled: pulled, labels: owned, secrets: &secrets{
+		client: clients.Kube, namespace: env.Namespace, environment: o.Environment, labels: owned, declared: env.Secrets, values: values,
 	}}
 	if pulled != nil {
 		if charts.chart, err = chart.Open(pulled.ChartTGZ); err != nil {
@@ -109,6 +127,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		Config: cfg, Environment: env, Name: o.Environment, Clients: clients, Store: store, close: func() { gates.close(); marks.Close() },
 		Plan: plan(cfg, env, o.Environment, routerName, pulled),
 	}
+	t.Plan.Variables = journalled(values)
 	t.Engine = &release.Engine{
 		Store:     store,
 		Locker:    locker{clients: clients, namespace: env.Namespace, name: journal.Name(cfg.Service, o.Environment), sink: o.Sink},
@@ -117,7 +136,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		Verifier:  verifier,
 		Readiness: readiness{source: source, namespace: env.Namespace, charts: charts, sink: o.Sink},
 		Gates:     gates,
-		Preflight: &preflight{target: t, helm: helm, charts: charts, gates: gates, router: router, options: o},
+		Preflight: &preflight{target: t, helm: helm, charts: charts, gates: gates, router: router, options: o, registry: registry},
 		Sink:      o.Sink,
 		Clock:     clock.RealClock{},
 		Holder:    cluster.Identity(),

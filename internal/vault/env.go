@@ -44,7 +44,7 @@ func (o *Overlay) Read(ctx context.Context, refs []Ref) (Values, error) {
 			problems = append(problems, Problem{ref, Refused, fmt.Sprintf("%s is pinned to the version %s, but %s overrides it: take away one of the two", ref.Name, ref.Version, env)})
 		default:
 			sum := sha256.Sum256([]byte(text)) // not a secret, so its hash may be seen
-			values[ref] = Value{Ref: Ref{ref.Name, "env" + hex.EncodeToString(sum[:6])}, Secret: secret.New(text), Source: "the environment variable " + env}
+			values[ref] = Value{Ref: Ref{ref.Name, "env" + hex.EncodeToString(sum[:6])}, Secret: secret.New(text), Source: "the environment variable " + env, Open: true}
 		}
 	}
 	if err := readError("the environment", len(refs), problems); err != nil {

@@ -56,7 +56,7 @@ func (f *File) Read(_ context.Context, refs []Ref) (Values, error) {
 			problems = append(problems, missing(ref, known))
 			continue
 		}
-		values[ref] = Value{Ref: Ref{ref.Name, version}, Secret: secret.New(text), Source: f.store()}
+		values[ref] = Value{Ref: Ref{ref.Name, version}, Secret: secret.New(text), Source: f.store(), Open: f.Plain}
 	}
 	if err := readError(f.store(), len(refs), problems); err != nil {
 		return nil, err

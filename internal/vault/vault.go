@@ -96,6 +96,8 @@ type Value struct {
 	Tags        map[string]string
 	// Expires is zero where there is no end.
 	Expires time.Time
+	// Open says that the store itself may be seen: a file that is not encrypted, the process's environment.
+	Open bool
 }
 
 // Tag is the name of the tag that says whether a variable is secret: [TagSecret] or [TagPlain].
@@ -120,6 +122,9 @@ func (v Value) IsSecret() bool {
 	kind := strings.ToLower(v.ContentType)
 	return slices.ContainsFunc(secretTypes, func(part string) bool { return strings.Contains(kind, part) })
 }
+
+// MayBeSeen says whether somebody has said that the value is no secret: by the tag [Tag], or by keeping it in the open.
+func (v Value) MayBeSeen() bool { return v.Tags[Tag] == TagPlain || v.Open && !v.IsSecret() }
 
 // Plain gives the value for a place where it will be seen, such as a namespace or a chart value. It refuses secrets, values
 // of several lines and values that refer to other variables: a value is taken as it is, so a reference in it is a mistake.

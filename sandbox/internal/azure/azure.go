@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/slipway-cd/slipway/sandbox/internal/azure/acr"
+	"github.com/slipway-cd/slipway/sandbox/internal/azure/arm"
 	"github.com/slipway-cd/slipway/sandbox/internal/azure/entra"
 	"github.com/slipway-cd/slipway/sandbox/internal/azure/insights"
 	"github.com/slipway-cd/slipway/sandbox/internal/azure/insights/store"
@@ -39,6 +41,8 @@ type Azure struct {
 	insights  *insights.Server
 	entra     *entra.Server
 	vault     *keyvault.Vault
+	clusters  *arm.Server
+	registry  *acr.Server // nil where there is none
 }
 
 // Listening makes the services and binds their addresses, but serves nothing
@@ -73,6 +77,9 @@ func (a *Azure) setUp() error {
 		Verifier: a.entra.Verifier(), Roles: map[string]keyvault.Role{c.ObjectID: keyvault.Officer}, Dir: c.path("vault"),
 	}); err != nil {
 		return fmt.Errorf("set the vault up: %w", err)
+	}
+	if err := a.setUpResources(); err != nil {
+		return err
 	}
 	began := time.Now()
 	if a.store, err = store.Open(store.Options{Tables: tables(), Dir: c.path("telemetry")}); err != nil {
@@ -120,18 +127,36 @@ func (a *Azure) handlers() []service {
 		{l.Entra, true, a.entra.Handler()},
 		{l.Vault, true, a.vault.Handler()},
 		{l.ARM, true, a.arm()},
+		{l.Registry, true, a.door()},
 		{l.Control, false, a.control()},
 	}
 }
 
 // arm is Azure Resource Manager: what is asked of resources, not of services.
-func (a *Azure) arm() http.Handler { return a.insights.Annotations() }
+func (a *Azure) arm() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(arm.Path, a.clusters.Handler())
+	mux.Handle("/", a.insights.Annotations())
+	return mux
+}
+
+// door is the container registry, or nothing.
+func (a *Azure) door() http.Handler {
+	if a.registry == nil {
+		return http.NotFoundHandler()
+	}
+	return a.registry.Handler()
+}
 
 // control changes how the services behave.
 func (a *Azure) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/control/", a.insights.Control())
 	mux.Handle("/control/vault/fault", &a.vault.Faults)
+	mux.Handle("/control/arm/fault", &a.clusters.Faults)
+	if a.registry != nil {
+		mux.Handle("/control/registry/fault", &a.registry.Faults)
+	}
 	return mux
 }
 
@@ -141,6 +166,9 @@ func (a *Azure) Addresses() Listen { return a.config.Listen }
 // Serve serves until ctx ends, and then lets requests end for a moment.
 func (a *Azure) Serve(ctx context.Context) error {
 	if err := a.writeClientFiles(); err != nil {
+		return errors.Join(err, a.close())
+	}
+	if err := a.seed(); err != nil {
 		return errors.Join(err, a.close())
 	}
 	g, ctx := errgroup.WithContext(ctx)

@@ -35,7 +35,27 @@ type Config struct {
 	// Component is the resource id of the Application Insights component.
 	Component string `json:"component"`
 
+	// Subscription and Group hold the AKS cluster Cluster, whose users get the kubeconfig in the file Kubeconfig.
+	Subscription string `json:"subscription,omitempty"`
+	Group        string `json:"group,omitempty"`
+	Cluster      string `json:"cluster,omitempty"`
+	Kubeconfig   string `json:"kubeconfig,omitempty"`
+	// Registry is the URL of the registry behind the container registry's token exchange.
+	Registry string `json:"registry,omitempty"`
+	// Variables are put into the vault unless they are there.
+	Variables []Variable `json:"variables,omitempty"`
+
 	Listen Listen `json:"listen"`
+}
+
+// Variable is a secret of the vault: a value, or the content of a file.
+type Variable struct {
+	Name  string `json:"name"`
+	Value string `json:"value,omitempty"`
+	File  string `json:"file,omitempty"`
+	// ContentType and Tags as people set them.
+	ContentType string            `json:"contentType,omitempty"`
+	Tags        map[string]string `json:"tags,omitempty"`
 }
 
 // Listen are the addresses to serve at; a service without one is not served.
@@ -46,6 +66,7 @@ type Listen struct {
 	Entra     string `json:"entra"`
 	Vault     string `json:"vault"`
 	ARM       string `json:"arm"`
+	Registry  string `json:"registry,omitempty"` // a container registry
 	// Control is plain HTTP and changes how the services behave: loopback only.
 	Control string `json:"control"`
 }

@@ -22,7 +22,9 @@ type Client struct {
 	Authority       string `json:"authorityHost"`
 	Vault           string `json:"vault"`
 	ResourceManager string `json:"resourceManager,omitempty"`
-	Control         string `json:"control,omitempty"`
+	// Registry is the host of the container registry.
+	Registry string `json:"registry,omitempty"`
+	Control  string `json:"control,omitempty"`
 	// CA is the file of the authority that signed the certificates.
 	CA string `json:"caFile"`
 	// Tenant, ClientID and TokenFile log in without a password.
@@ -39,7 +41,7 @@ func (a *Azure) Client() Client {
 		ConnectionStringTLS: connectionString(c.InstrumentationKey, "https://"+l.IngestTLS),
 		Workspace:           c.Workspace, Component: c.Component,
 		Query: "https://" + l.Query + "/v1", Authority: "https://" + l.Entra + "/",
-		Vault: "https://" + l.Vault, ResourceManager: url("https://", l.ARM), Control: url("http://", l.Control),
+		Vault: "https://" + l.Vault, ResourceManager: url("https://", l.ARM), Registry: l.Registry, Control: url("http://", l.Control),
 		CA: c.CA, Tenant: c.Tenant, ClientID: c.ClientID, TokenFile: a.tokenFile(),
 	}
 }

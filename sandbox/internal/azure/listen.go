@@ -20,7 +20,7 @@ type listeners map[string]net.Listener
 // listen binds the addresses, and replaces port 0 by the real one.
 func listen(l *Listen) (listeners, error) {
 	all := listeners{}
-	for _, addr := range []*string{&l.Ingest, &l.IngestTLS, &l.Query, &l.Entra, &l.Vault, &l.ARM, &l.Control} {
+	for _, addr := range []*string{&l.Ingest, &l.IngestTLS, &l.Query, &l.Entra, &l.Vault, &l.ARM, &l.Registry, &l.Control} {
 		if *addr == "" {
 			continue
 		}

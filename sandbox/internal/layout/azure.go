@@ -9,6 +9,7 @@ const (
 	AzureEntra     = NodeIP + ":5093"
 	AzureVault     = NodeIP + ":5094"
 	AzureARM       = NodeIP + ":5095"
+	AzureRegistry  = NodeIP + ":5096" // the registry behind ACR's token exchange
 	AzureControl   = "127.0.0.1:5099"
 )
 
@@ -16,6 +17,8 @@ const (
 // configuration can name them.
 const (
 	AzureTenant             = "00000000-0000-4000-8000-000000000010"
+	AzureGroup              = "sandbox" // resource group of all
+	AzureCluster            = "sandbox" // the AKS cluster that this cluster stands for
 	AzureSubscription       = "00000000-0000-4000-8000-000000000020"
 	AzureWorkspace          = "00000000-0000-4000-8000-000000000030"
 	AzureInstrumentationKey = "00000000-0000-4000-8000-000000000040"

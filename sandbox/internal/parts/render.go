@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"text/template"
@@ -53,11 +54,16 @@ type values struct {
 // azureValues are the constants of the layout that the stand-ins for Azure need.
 type azureValues struct {
 	Tenant, ClientID, ObjectID, Workspace, InstrumentationKey, Component string
-	Ingest, IngestTLS, Query, Entra, Vault, ARM, Control                 string
+	Ingest, IngestTLS, Query, Entra, Vault, ARM, Registry, Control       string
+	Subscription, Group, Cluster, RedisHost, RedisPort                   string
 }
 
 // Configs renders the configuration files, all but the kubeconfigs.
 func Configs(l layout.Layout, m Machine) ([]File, error) {
+	redisHost, redisPort, err := net.SplitHostPort(layout.Redis)
+	if err != nil {
+		return nil, fmt.Errorf("the address of Redis: %w", err)
+	}
 	v := values{
 		Layout: l, Machine: m,
 		NodeIP: layout.NodeIP, NodeName: layout.NodeName, PodCIDR: layout.PodCIDR, Bridge: layout.Bridge,
@@ -68,7 +74,9 @@ func Configs(l layout.Layout, m Machine) ([]File, error) {
 			Tenant: layout.AzureTenant, ClientID: layout.AzureClientID, ObjectID: layout.AzureObjectID,
 			Workspace: layout.AzureWorkspace, InstrumentationKey: layout.AzureInstrumentationKey, Component: layout.AzureComponent,
 			Ingest: layout.AzureIngest, IngestTLS: layout.AzureIngestTLS, Query: layout.AzureQuery,
-			Entra: layout.AzureEntra, Vault: layout.AzureVault, ARM: layout.AzureARM, Control: layout.AzureControl,
+			Entra: layout.AzureEntra, Vault: layout.AzureVault, ARM: layout.AzureARM, Registry: layout.AzureRegistry, Control: layout.AzureControl,
+			Subscription: layout.AzureSubscription, Group: layout.AzureGroup, Cluster: layout.AzureCluster,
+			RedisHost: redisHost, RedisPort: redisPort,
 		},
 	}
 	all, err := template.ParseFS(templates, "templates/*")
@@ -79,6 +87,8 @@ func Configs(l layout.Layout, m Machine) ([]File, error) {
 	for _, f := range []struct{ template, path string }{
 		{"containerd.toml", l.Conf("containerd.toml")},
 		{"hosts.toml", filepath.Join(l.Conf("registries"), layout.Registry, "hosts.toml")},
+		// Nodes pull what was pushed through the container registry's door without knocking at it, as AKS's do.
+		{"hosts.toml", filepath.Join(l.Conf("registries"), layout.AzureRegistry, "hosts.toml")},
 		{"cni.conflist", filepath.Join(l.Conf("cni"), "10-slipway.conflist")},
 		{"kubelet.yaml", l.Conf("kubelet.yaml")},
 		{"kube-proxy.yaml", l.Conf("kube-proxy.yaml")},

@@ -64,7 +64,7 @@ var Addresses = []string{
 	layout.APIServer, layout.EtcdClient, layout.EtcdPeer, layout.DNS, layout.DNSHealth, layout.Kubelet,
 	layout.KubeletHealth, layout.ProxyMetrics, layout.ProxyHealth, layout.Controllers, layout.Scheduler,
 	layout.Registry, layout.Gateway, layout.GatewayMetrics, layout.Redis,
-	layout.AzureIngest, layout.AzureIngestTLS, layout.AzureQuery, layout.AzureEntra, layout.AzureVault, layout.AzureARM, layout.AzureControl,
+	layout.AzureIngest, layout.AzureIngestTLS, layout.AzureQuery, layout.AzureEntra, layout.AzureVault, layout.AzureARM, layout.AzureRegistry, layout.AzureControl,
 }
 
 // Controllers are the cgroup controllers that containers need.

@@ -1,0 +1,113 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// vaultFault makes the vault stand-in go wrong until the test ends.
+func vaultFault(t *testing.T, rule string) {
+	t.Helper()
+	put := func(rule string) {
+		req, err := http.NewRequest(http.MethodPut, control+"/vault/fault", strings.NewReader(rule))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("setting a fault: %v %v", resp, err)
+		}
+		resp.Body.Close()
+	}
+	put(rule)
+	t.Cleanup(func() { put(`{"rate":0}`) })
+}
+
+// untouched fails the test if a release has left anything in the namespace.
+func (s *site) untouched(t *testing.T) {
+	t.Helper()
+	secrets, err := suite.kube.CoreV1().Secrets(s.namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(secrets.Items) > 0 {
+		t.Errorf("there are Secrets: %v %v", secrets.Items, err)
+	}
+	maps, err := suite.kube.CoreV1().ConfigMaps(s.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/managed-by=slipway"})
+	if err != nil || len(maps.Items) > 0 {
+		t.Errorf("there is a journal: %v %v", maps.Items, err)
+	}
+	leases, err := suite.kube.CoordinationV1().Leases(s.namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(leases.Items) > 0 {
+		t.Errorf("there is a lock: %v %v", leases.Items, err)
+	}
+}
+
+// secretNames are the names of the Secrets that are made of the vault, by slot.
+func (s *site) secretNames(t *testing.T) map[string][]string {
+	t.Helper()
+	list, err := suite.kube.CoreV1().Secrets(s.namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "slipway.dev/secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string][]string{}
+	for _, found := range list.Items {
+		if found.Type != corev1.SecretTypeOpaque || found.Immutable == nil || !*found.Immutable {
+			t.Errorf("secret %s is of type %s, immutable %v", found.Name, found.Type, found.Immutable)
+		}
+		slot := found.Labels["slipway.dev/slot"]
+		names[slot] = append(names[slot], found.Name)
+	}
+	return names
+}
+
+// A vault in trouble stops a release before anything is touched, or is waited for; going back does not ask it.
+func TestAVaultInTroubleTouchesNothingAndIsNotInTheWay(t *testing.T) {
+	l := newLeakSite(t, "vault")
+	project := l.project("good", "{}")
+	l.setMarks(project)
+	for name, c := range map[string]struct{ rule, says string }{
+		"unauthorized": {`{"rate":1,"status":401}`, "does not take this identity's token"},
+		"forbidden":    {`{"rate":1,"status":403}`, "does not let this machine in"},
+		"missing":      {`{"rate":1,"status":404}`, "variables cannot be read"},
+		"failing":      {`{"rate":1,"status":500}`, "answered 500"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			vaultFault(t, c.rule)
+			l := &leakSite{site: l.site, t: t, dir: l.dir, temp: l.temp, hunt: l.hunt}
+			if out := l.run(2, "", "release", "-f", project, "--env", "canary", "--version", "vault-v1"); !strings.Contains(out, c.says) || !strings.Contains(out, "slipway doctor") {
+				t.Errorf("should say %q:\n%s", c.says, out)
+			}
+			l.untouched(t)
+			if name == "forbidden" {
+				if out := l.run(2, "", "doctor", "-f", project, "--env", "canary"); !strings.Contains(out, "NO   read the vault") {
+					t.Errorf("the doctor should find it:\n%s", out)
+				}
+			}
+		})
+	}
+	if out := l.run(0, "", "doctor", "-f", project, "--env", "canary"); !strings.HasPrefix(out, "canary: all is right.") {
+		t.Errorf("the doctor finds something:\n%s", out)
+	}
+	t.Run("throttled for a while", func(t *testing.T) {
+		vaultFault(t, `{"rate":1,"status":429,"retryAfter":"1s","times":4}`)
+		l.run(0, "", "release", "-f", project, "--env", "canary", "--version", "vault-v1")
+	})
+	first := l.secretNames(t)
+	if len(first["blue"]) != 1 || len(first["green"]) != 0 {
+		t.Fatalf("after the first release the Secrets are %v", first)
+	}
+	l.endInTheMiddle(project, syscall.SIGKILL)
+	if both := l.secretNames(t); len(both["blue"]) != 1 || len(both["green"]) != 1 {
+		t.Errorf("with two slots the Secrets are %v", both)
+	}
+	vaultFault(t, `{"rate":1,"status":500}`)
+	l.run(0, "", "rollback", "-f", project, "--env", "canary")
+	if after := l.secretNames(t); len(after["green"]) != 0 || len(after["blue"]) != 1 || after["blue"][0] != first["blue"][0] {
+		t.Errorf("after going back the Secrets are %v, want %v", after, first)
+	}
+}
