@@ -175,12 +175,14 @@ type Gate struct {
 	At         string      `yaml:"at,omitempty" json:"at,omitempty"`
 	Probe      *Probe      `yaml:"probe,omitempty" json:"probe,omitempty"`
 	Kubernetes *Kubernetes `yaml:"kubernetes,omitempty" json:"kubernetes,omitempty"`
-	// Requests, Exceptions, Dependencies and KQL are gates on telemetry: they compare the candidate with production.
+	// Requests, Exceptions, Dependencies, Availability and KQL are gates on telemetry: they compare the candidate with production.
 	Requests *Requests `yaml:"requests,omitempty" json:"requests,omitempty"`
 	// Exceptions asks for exceptions per request.
 	Exceptions *Rate `yaml:"exceptions,omitempty" json:"exceptions,omitempty"`
 	// Dependencies asks how many calls to dependencies fail.
 	Dependencies *Rate `yaml:"dependencies,omitempty" json:"dependencies,omitempty"`
+	// Availability asks how many availability tests of a slot fail; each must carry the slot as requests do.
+	Availability *Rate `yaml:"availability,omitempty" json:"availability,omitempty"`
 	KQL          *KQL  `yaml:"kql,omitempty" json:"kql,omitempty"`
 	// Prometheus compares counters: those of a gateway, of a mesh, of the service itself.
 	Prometheus *Counters `yaml:"prometheus,omitempty" json:"prometheus,omitempty"`
@@ -188,7 +190,7 @@ type Gate struct {
 
 // OnInsights says whether the gate reads Application Insights.
 func (g Gate) OnInsights() bool {
-	return g.Requests != nil || g.Exceptions != nil || g.Dependencies != nil || g.KQL != nil
+	return g.Requests != nil || g.Exceptions != nil || g.Dependencies != nil || g.Availability != nil || g.KQL != nil
 }
 
 // OnTelemetry says whether the gate reads telemetry of any kind.

@@ -181,7 +181,7 @@ func (c *Config) Gate(name string) (Gate, error) {
 		requests.FailureRate = rateDefaults(requests.FailureRate)
 		g.Requests = &requests
 	}
-	g.Exceptions, g.Dependencies = rateDefaults(g.Exceptions), rateDefaults(g.Dependencies)
+	g.Exceptions, g.Dependencies, g.Availability = rateDefaults(g.Exceptions), rateDefaults(g.Dependencies), rateDefaults(g.Availability)
 	if g.KQL != nil {
 		custom := *g.KQL
 		if custom.Looks == 0 {

@@ -80,7 +80,7 @@ func makeSchema(t *testing.T) []byte {
 	between("Backend", "port", "1", "65535")
 	exactlyOne("Image", "go", "dockerfile")
 	exactlyOne("Strategy", "rolling", "blueGreen", "canary")
-	exactlyOne("Gate", "probe", "kubernetes", "requests", "exceptions", "dependencies", "kql", "prometheus")
+	exactlyOne("Gate", "probe", "kubernetes", "requests", "exceptions", "dependencies", "availability", "kql", "prometheus")
 	exactlyOne("Prometheus", "url", "metrics")
 	pattern("Prometheus", "url", `https?://[^/@?#]+(/.*)?`)
 	for _, o := range deadlineOutcomes {

@@ -14,7 +14,7 @@ var (
 
 func (d *document) checkGate(path, name string, g Gate) {
 	d.checkName(path, "a gate", name)
-	d.exactlyOne(path, []string{"probe", "kubernetes", "requests", "exceptions", "dependencies", "kql", "prometheus"})
+	d.exactlyOne(path, []string{"probe", "kubernetes", "requests", "exceptions", "dependencies", "availability", "kql", "prometheus"})
 	if at := path + ".at"; d.set(at) && g.At != "smoke" && g.At != "steps" {
 		d.fail(at, `%s is %q, but must be "smoke" (only before any traffic) or "steps" (only with traffic); leave it out for both`, at, g.At)
 	}

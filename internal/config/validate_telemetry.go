@@ -78,6 +78,7 @@ func (d *document) checkTelemetryGate(path string, g Gate) {
 	}
 	d.checkRate(path+".exceptions", g.Exceptions)
 	d.checkRate(path+".dependencies", g.Dependencies)
+	d.checkRate(path+".availability", g.Availability)
 	d.checkCounters(path+".prometheus", g.Prometheus)
 	if k := g.KQL; k != nil {
 		at := path + ".kql"

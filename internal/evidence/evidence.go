@@ -16,6 +16,7 @@ const (
 	RequestsFailed     Measure = "requests.failed"     // trials: requests; events: those that failed
 	Exceptions         Measure = "exceptions"          // trials: requests; events: operations with an exception
 	DependenciesFailed Measure = "dependencies.failed" // trials: calls to dependencies; events: those that failed
+	AvailabilityFailed Measure = "availability.failed" // trials: availability tests; events: those that failed
 )
 
 // slow is what the measures of latency begin with.

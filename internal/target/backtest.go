@@ -78,6 +78,9 @@ func tolerate(gates []namedGate, name string, t config.Tolerance) error {
 		case g.Dependencies != nil:
 			rate := *g.Dependencies
 			rate.WorseBy, rate.Margin, g.Dependencies = t, config.Tolerance{}, &rate
+		case g.Availability != nil:
+			rate := *g.Availability
+			rate.WorseBy, rate.Margin, g.Availability = t, config.Tolerance{}, &rate
 		case g.KQL != nil:
 			own := *g.KQL
 			own.WorseBy, own.Margin, g.KQL = t, config.Tolerance{}, &own

@@ -85,6 +85,8 @@ func (n namedGate) rate() config.Rate {
 		return *n.Exceptions
 	case n.Dependencies != nil:
 		return *n.Dependencies
+	case n.Availability != nil:
+		return *n.Availability
 	case n.Prometheus != nil:
 		return config.Rate{WorseBy: n.Prometheus.WorseBy, Margin: n.Prometheus.Margin, Max: n.Prometheus.Max}
 	}
@@ -102,6 +104,8 @@ func phrase(n namedGate) string {
 		return "has exceptions in %s of requests"
 	case n.Dependencies != nil:
 		return "has %s of its operations fail at a dependency"
+	case n.Availability != nil:
+		return "fails %s of availability tests"
 	}
 	return "shows %s at gate " + n.name
 }
@@ -117,6 +121,8 @@ func measure(n namedGate) evidence.Measure {
 		return evidence.Exceptions
 	case n.Dependencies != nil:
 		return evidence.DependenciesFailed
+	case n.Availability != nil:
+		return evidence.AvailabilityFailed
 	default:
 		return evidence.Custom(n.name)
 	}

@@ -179,6 +179,7 @@ func spec(a config.ApplicationInsights, gates []namedGate) loganalytics.Spec {
 	for _, n := range gates {
 		s.Exceptions = s.Exceptions || n.Exceptions != nil
 		s.Dependencies = s.Dependencies || n.Dependencies != nil
+		s.Availability = s.Availability || n.Availability != nil
 	}
 	return s
 }

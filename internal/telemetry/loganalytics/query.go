@@ -17,8 +17,8 @@ type Spec struct {
 	Roles, Exclude []string
 	// Batch is the length of an interval.
 	Batch time.Duration
-	// Exceptions and Dependencies say what is counted beside requests.
-	Exceptions, Dependencies bool
+	// Exceptions, Dependencies and Availability say what is counted beside requests.
+	Exceptions, Dependencies, Availability bool
 	// Slow are the latency thresholds.
 	Slow []Threshold
 }
@@ -37,7 +37,7 @@ const Settle = 5 * time.Minute
 func lookQuery(s Spec, from time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "let from = %s;\nlet batch = %s;\n", datetime(from), timespan(s.Batch))
-	fmt.Fprintf(&b, "let requests = AppRequests\n%s%s;\nunion\n", s.rows(), s.paths())
+	fmt.Fprintf(&b, "let requests = AppRequests\n%s%s;\nunion\n", s.rows("requests"), s.paths())
 	// One trial an operation, so that a retry or a failure that several services report counts once.
 	b.WriteString(`  (requests
     | summarize failed = countif(Success == false), items = max(ItemCount), slowest = max(DurationMs) by slot, pod, start, operation
@@ -54,7 +54,7 @@ func lookQuery(s Spec, from time.Time) string {
     | summarize trials = count(), trialItems = sum(items), failed = countif(failed > 0), failedItems = sumif(items, failed > 0)
       by slot, pod, start
     | extend kind = "%s"),
-`, t.table, s.rows(), t.failing, t.kind)
+`, t.table, s.rows(t.kind), t.failing, t.kind)
 	}
 	fmt.Fprintf(&b, `  (requests
     | where arrived > now() - %s
@@ -67,6 +67,9 @@ func lookQuery(s Spec, from time.Time) string {
 // counted is a table whose rows a look counts.
 type counted struct{ kind, table, failing string }
 
+// availability tests are synthetic by nature, and come from whoever tests: neither excludes them.
+const availability = "availability"
+
 // tables are those that the spec wants counted, requests first.
 func (s Spec) tables() []counted {
 	out := []counted{{"requests", "AppRequests", "Success == false"}}
@@ -75,6 +78,9 @@ func (s Spec) tables() []counted {
 	}
 	if s.Dependencies {
 		out = append(out, counted{"dependencies", "AppDependencies", "Success == false"})
+	}
+	if s.Availability {
+		out = append(out, counted{availability, "AppAvailabilityResults", "Success == false"})
 	}
 	return out
 }
@@ -93,16 +99,20 @@ func RowsQueries(s Spec, from time.Time) []RowsQuery {
 		}
 		out = append(out, RowsQuery{t.kind, t.table, fmt.Sprintf("let from = %s;\nlet batch = %s;\n%s\n%s%s\n"+
 			"    | project slot, pod, start, operation, failing = %s, items = ItemCount, took = %s, arrived, delay = arrived - TimeGenerated",
-			datetime(from), timespan(s.Batch), t.table, s.rows(), paths, t.failing, took)})
+			datetime(from), timespan(s.Batch), t.table, s.rows(t.kind), paths, t.failing, took)})
 	}
 	return out
 }
 
 // rows are the operators that keep what counts and name slot, pod, interval and operation.
-func (s Spec) rows() string {
+func (s Spec) rows(kind string) string {
 	var b strings.Builder
-	b.WriteString("    | where TimeGenerated >= from and isempty(SyntheticSource)\n")
-	if len(s.Roles) > 0 {
+	b.WriteString("    | where TimeGenerated >= from")
+	if kind != availability {
+		b.WriteString(" and isempty(SyntheticSource)")
+	}
+	b.WriteString("\n")
+	if len(s.Roles) > 0 && kind != availability {
 		fmt.Fprintf(&b, "    | where AppRoleName in (%s)\n", quoteAll(s.Roles))
 	}
 	fmt.Fprintf(&b, "    | extend slot = %s, pod = AppRoleInstance, start = bin(TimeGenerated, batch), arrived = ingestion_time(),\n", s.Slot)
@@ -140,7 +150,7 @@ func ServedQuery(s Spec, slot string, from, to time.Time) string {
 // between are the requests of a time that count.
 func (s Spec) between(from, to time.Time) string {
 	return fmt.Sprintf("let from = %s;\nlet batch = %s;\nAppRequests\n%s%s\n    | where TimeGenerated < %s\n",
-		datetime(from), timespan(s.Batch), s.rows(), s.paths(), datetime(to))
+		datetime(from), timespan(s.Batch), s.rows("requests"), s.paths(), datetime(to))
 }
 
 func quantiles(latencies []Latency) []float64 {
@@ -154,7 +164,7 @@ func quantiles(latencies []Latency) []float64 {
 
 func baselineQuery(s Spec, production string, from, to time.Time, quantiles []float64) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "let from = %s;\nlet batch = %s;\nAppRequests\n%s%s\n", datetime(from), timespan(s.Batch), s.rows(), s.paths())
+	fmt.Fprintf(&b, "let from = %s;\nlet batch = %s;\nAppRequests\n%s%s\n", datetime(from), timespan(s.Batch), s.rows("requests"), s.paths())
 	fmt.Fprintf(&b, "    | where TimeGenerated < %s and slot == %s\n    | summarize requests = count()", datetime(to), quote(production))
 	for i, q := range quantiles {
 		fmt.Fprintf(&b, ", q%d = percentile(DurationMs, %s)", i, trim(q*100))

@@ -238,6 +238,8 @@ func (s *Source) read(a Answer) (evidence.Look, map[time.Time]map[evidence.Key]e
 			cells[key] = c
 		case "dependencies":
 			cells[evidence.Key{Measure: evidence.DependenciesFailed, Slot: slot, Pod: pod}] = failed
+		case availability:
+			cells[evidence.Key{Measure: evidence.AvailabilityFailed, Slot: slot, Pod: pod}] = failed
 		default:
 			return look, nil, fmt.Errorf("the answer of Log Analytics has a row of kind %q", kind)
 		}

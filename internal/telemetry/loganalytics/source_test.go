@@ -252,6 +252,23 @@ func TestRecordsAndWhatTheyStandForAreBothCounted(t *testing.T) {
 	}
 }
 
+func TestAvailabilityTestsCountWhoeverMakesThem(t *testing.T) {
+	in := newInsights(t)
+	in.traffic(60)
+	for i := range 10 {
+		in.add("AppAvailabilityResults", noon.Add(time.Duration(i)*time.Second), 2*time.Second, "green",
+			row{"AppRoleName": "", "SyntheticSource": "Application Insights Availability Monitoring", "Success": i > 2})
+	}
+	in.add("AppAvailabilityResults", noon, 2*time.Second, "none", nil)
+	in.now = noon.Add(2 * time.Minute)
+	all := spec
+	all.Availability = true
+	l := look(t, source(in, all))
+	if got := sums(l, evidence.AvailabilityFailed, "green"); got.Trials != 10 || got.Events != 3 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestExceptionsArePerRequestAndDependenciesPerOperation(t *testing.T) {
 	in := newInsights(t)
 	in.traffic(30)

@@ -123,7 +123,7 @@ func messy(tb testing.TB, seed uint64) memory {
 			return nil
 		})
 	}
-	return memory{"AppRequests": table("AppRequests", 6000), "AppExceptions": table("AppExceptions", 700), "AppDependencies": table("AppDependencies", 3000)}
+	return memory{"AppRequests": table("AppRequests", 6000), "AppExceptions": table("AppExceptions", 700), "AppDependencies": table("AppDependencies", 3000), "AppAvailabilityResults": table("AppAvailabilityResults", 500)}
 }
 
 // plain hides that a replay counts by itself.
@@ -132,7 +132,7 @@ type plain struct{ loganalytics.Querier }
 func TestAReplayFindsWhatAskingEveryTimeFinds(t *testing.T) {
 	for seed := range uint64(3) {
 		db := messy(t, seed)
-		spec := loganalytics.Spec{Slot: "tostring(Properties.slot)", Roles: []string{"shop.web"}, Exclude: []string{"/ping"}, Batch: 10 * time.Second, Exceptions: seed%2 == 0, Dependencies: seed%3 == 0}
+		spec := loganalytics.Spec{Slot: "tostring(Properties.slot)", Roles: []string{"shop.web"}, Exclude: []string{"/ping"}, Batch: 10 * time.Second, Exceptions: seed%2 == 0, Dependencies: seed%3 == 0, Availability: seed%5 == 0}
 		of := loganalytics.Release{Candidate: "green", Production: "blue", Since: noon.Add(time.Duration(5+seed) * time.Minute)}
 		latencies := []loganalytics.Latency{{Gate: "p50", Quantile: 0.5, Slower: 1.2}, {Gate: "p95", Quantile: 0.95, Slower: 1.1, Within: time.Second}}
 		custom := []loganalytics.Custom{{Gate: "late", Query: "AppRequests | where TimeGenerated >= from | summarize trials = count(), events = countif(DurationMs > 90) by slot = tostring(Properties.slot), bin = bin(TimeGenerated, batch) | where slot != ''"}}
