@@ -160,12 +160,23 @@ type BlueGreen struct {
 type Canary struct {
 	// Steps are the candidate's weights in percent, rising, the last one 100. Default 5, 25, 50, 100.
 	Steps []int `yaml:"steps,omitempty" json:"steps,omitempty"`
+	// Auto chooses the weights in place of Steps.
+	Auto *Auto `yaml:"auto,omitempty" json:"auto,omitempty"`
 	// Hold is how long a step lasts at the least, its gates asked all the while; default 0: every gate once.
 	Hold Duration `yaml:"hold,omitempty" json:"hold,omitempty"`
 	// Deadline is how long a step may hold for want of evidence; then the release is taken back. Default 5m.
 	Deadline Duration `yaml:"deadline,omitempty" json:"deadline,omitempty"`
 	Bake     Duration `yaml:"bake,omitempty" json:"bake,omitempty"`
 	Keep     bool     `yaml:"keep,omitempty" json:"keep,omitempty"`
+}
+
+// Auto gives a candidate as much traffic as what is known of it permits: were it as bad as the evidence still leaves open, no more
+// than Budget requests would fail before that could be seen. The weight only rises, at least by half, and passes to 100 with the gates.
+type Auto struct {
+	// Start is the first weight in percent, 1 to 99; default 5.
+	Start int `yaml:"start,omitempty" json:"start,omitempty"`
+	// Budget is a number of requests, over what production would have failed; at least 1, default 20.
+	Budget int `yaml:"budget,omitempty" json:"budget,omitempty"`
 }
 
 // Gate is one named question; exactly one of its kinds is set.
@@ -191,6 +202,11 @@ type Gate struct {
 // OnInsights says whether the gate reads Application Insights.
 func (g Gate) OnInsights() bool {
 	return g.Requests != nil || g.Exceptions != nil || g.Dependencies != nil || g.Availability != nil || g.KQL != nil
+}
+
+// CountsFailures says whether the gate counts requests that fail.
+func (g Gate) CountsFailures() bool {
+	return g.Requests != nil && g.Requests.FailureRate != nil || g.Prometheus != nil
 }
 
 // OnTelemetry says whether the gate reads telemetry of any kind.

@@ -17,6 +17,8 @@ const (
 	DefaultSlotKQL         = "tostring(Properties.slot)"
 	DefaultBatch           = Duration(10 * time.Second)
 	DefaultInterval        = Duration(5 * time.Second)
+	DefaultStart           = 5  // percent
+	DefaultBudget          = 20 // requests
 	DefaultMaxRate         = Percent(0.05)
 	DefaultAlpha           = Percent(0.01)
 	DefaultBeta            = Percent(0.05)
@@ -136,6 +138,16 @@ func strategyDefaults(s Strategy) Strategy {
 	case s.Canary != nil:
 		canary := *s.Canary
 		canary.Steps = append([]int(nil), canary.Steps...)
+		if canary.Auto != nil {
+			auto := *canary.Auto
+			if auto.Start == 0 {
+				auto.Start = DefaultStart
+			}
+			if auto.Budget == 0 {
+				auto.Budget = DefaultBudget
+			}
+			canary.Auto, canary.Steps = &auto, []int{auto.Start, 100}
+		}
 		if len(canary.Steps) == 0 {
 			canary.Steps = DefaultSteps()
 		}

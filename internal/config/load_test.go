@@ -84,6 +84,8 @@ var refused = []refusal{
 	{name: "counters that are the same for both", old: "gates:\n  smoke:", new: "gates:\n  t: { prometheus: { trials: n, events: 'f{s=\"$slot\"}' } }\n  smoke:", at: "12:30", says: "asks the same of candidate and production", onlyLoader: true},
 	{name: "Prometheus of two kinds", old: "gates: [smoke]", new: "telemetry: { prometheus: { url: http://p, metrics: [http://g] } }", at: "10:47", says: "has both url and metrics"},
 	{name: "Prometheus nowhere", old: "gates: [smoke]", new: "telemetry: { prometheus: { url: p } }", at: "10:37", says: "must be an http or https URL"},
+	{name: "weights of two kinds", old: "{ rolling: {} }", new: "{ canary: { auto: {}, steps: [100] } }", at: "9:33", says: "has both steps and auto", onlyLoader: true},
+	{name: "auto by no evidence", old: "{ rolling: {} }", new: "{ canary: { auto: {} } }", at: "9:33", says: "no gate of the environment counts that on telemetry", onlyLoader: true},
 	{name: "alpha of nothing", old: "gates: [smoke]", new: "judge: { alpha: 0% }", at: "10:21", says: "more than 0% and less than 50%", onlyLoader: true},
 	{name: "alpha of a coin", old: "gates: [smoke]", new: "judge: { beta: 50% }", at: "10:20", says: "the chance of passing a bad one must be more than 0%", onlyLoader: true},
 	{name: "alpha without a unit", old: "gates: [smoke]", new: "judge: { alpha: 0.01 }", at: "10:21", says: `write a percentage such as "0.5%"`},

@@ -109,6 +109,8 @@ func makeSchema(t *testing.T) []byte {
 	pattern("Environment", "host", labelPattern+`(\.`+labelPattern+`)*`)
 	pattern("Environment", "endpoint", `https?://[^/@?#]+/?`)
 	property("Environment", "gates").UniqueItems = true
+	between("Auto", "start", "1", "99")
+	property("Auto", "budget").Minimum = "1"
 	steps := property("Canary", "steps")
 	steps.MinItems, steps.UniqueItems = &one, true
 	steps.Items.Minimum, steps.Items.Maximum = "1", "100"

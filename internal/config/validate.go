@@ -213,6 +213,9 @@ func (d *document) checkEnvironment(c *Config, name string) {
 	d.checkAzure(path+".azure", e.Azure)
 	d.checkAKS(path+".cluster", e.Cluster)
 	d.checkVault(path, e)
+	if at := path + ".strategy.canary.auto"; d.set(at) && !slices.ContainsFunc(e.Gates, func(name string) bool { return c.Gates[name].CountsFailures() }) {
+		d.fail(at, "%s goes by how many requests fail, but no gate of the environment counts that on telemetry: add one with requests.failureRate or prometheus", at)
+	}
 	for i, gate := range e.Gates {
 		sub := fmt.Sprintf("%s.gates[%d]", path, i)
 		if _, ok := c.Gates[gate]; !ok {
@@ -263,6 +266,7 @@ func (d *document) checkStrategy(path string, s Strategy) {
 		return
 	}
 	d.positive(path+".canary.deadline", s.Canary.Deadline)
+	d.checkAuto(path+".canary", s.Canary.Auto)
 	steps, sub := s.Canary.Steps, path+".canary.steps"
 	if !d.set(sub) {
 		return
@@ -281,6 +285,21 @@ func (d *document) checkStrategy(path string, s Strategy) {
 		case i == len(steps)-1 && weight != 100:
 			d.fail(at, "the last step is %d, but it must be 100: then all traffic is on the new version", weight)
 		}
+	}
+}
+
+func (d *document) checkAuto(path string, a *Auto) {
+	if a == nil {
+		return
+	}
+	if d.set(path + ".steps") {
+		d.fail(path+".auto", "%s has both steps and auto; write one of them", path)
+	}
+	if sub := path + ".auto.start"; d.set(sub) && (a.Start < 1 || a.Start > 99) {
+		d.fail(sub, "%s is %d, but the first weight is 1 to 99 percent", sub, a.Start)
+	}
+	if sub := path + ".auto.budget"; d.set(sub) && a.Budget < 1 {
+		d.fail(sub, "%s is %d, but at least 1 request must be risked, or no candidate could ever have any", sub, a.Budget)
 	}
 }
 

@@ -28,9 +28,11 @@ type Options struct {
 	Deadline time.Duration
 	// Interval from the end of one look at a gate to the start of the next; default 500 ms.
 	Interval time.Duration
-	Clock    clock.Clock // default: the real one
-	Sink     event.Sink  // takes the verdicts that say something new; default: none
-	Phase    string      // of the events
+	// Enough, asked after each answer once Hold is over, ends the asking undecided when it says so.
+	Enough func() bool
+	Clock  clock.Clock // default: the real one
+	Sink   event.Sink  // takes the verdicts that say something new; default: none
+	Phase  string      // of the events
 }
 
 // Cause says why a Decision is what it is.
@@ -41,9 +43,10 @@ const (
 	AllPassed  Cause = "all-passed"  // every gate passed
 	GateFailed Cause = "gate-failed" // a gate found the candidate bad
 	NoEvidence Cause = "no-evidence" // a gate could not tell in time
+	Ended      Cause = "ended"       // [Options.Enough] ended it: nothing is decided
 )
 
-// Decision is what the gates say together. Outcome is Pass or Fail; it is Hold only beside an error.
+// Decision is what the gates say together. Outcome is Pass or Fail; it is Hold only beside an error or where the Cause is [Ended].
 type Decision struct {
 	Outcome Outcome
 	Cause   Cause
@@ -222,6 +225,9 @@ func (a *asking) decide(now time.Time) (Decision, bool) {
 			reason = "gate " + a.gates[0].Name + " passed"
 		}
 		return a.decision(Decision{Outcome: Pass, Cause: AllPassed, Reason: reason}, now), true
+	}
+	if a.looks > 0 && a.o.Enough != nil && !now.Before(holdEnd) && a.o.Enough() {
+		return a.decision(Decision{Outcome: Hold, Cause: Ended, Reason: "there is more to be seen with more traffic"}, now), true
 	}
 	for i, s := range a.states {
 		if quiet := now.Sub(s.lastPass); quiet >= a.o.Deadline && (s.busy || s.last == nil || s.last.Outcome != Pass) {

@@ -69,6 +69,8 @@ type Candidate struct {
 type Arm struct {
 	Release string // of Helm
 	Service string // that takes its traffic
+	// Since is when it was deployed: what was in its slot before is none of its. Zero: not known.
+	Since time.Time
 }
 
 // target is the candidate as its pods' source knows it.

@@ -30,6 +30,8 @@ type Panel struct {
 
 	mu    sync.Mutex // held for no longer than the judge thinks
 	judge *judge.Judge
+	// quickest is the time between two looks and the delay of the quickest source that has brought something.
+	quickest time.Duration
 }
 
 // PanelSlots are the arms of the comparison; Production is "" where there is none.
@@ -121,11 +123,21 @@ func (s *PanelSource) refresh(ctx context.Context) {
 			continue
 		}
 		s.batches++
+		s.panel.shows(look.At.Sub(look.Watermark) + s.interval)
 		for _, c := range b.Cells {
 			if c.Slot == s.panel.slots.Candidate {
 				s.seen += c.Trials
 			}
 		}
+	}
+}
+
+// shows notes how long a source takes to show what happens.
+func (p *Panel) shows(after time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.quickest == 0 || after < p.quickest {
+		p.quickest = after
 	}
 }
 

@@ -55,8 +55,10 @@ type Decision struct {
 	Pass bool
 	// Undecided, where Pass is false, says that there was no evidence in time and that a person shall decide.
 	Undecided bool
-	Gate      string // the gate that failed, "" on a pass
-	Reason    string // its evidence, in one sentence
+	// Weight, where Pass is false, is the next weight in percent at which the same questions go on.
+	Weight int
+	Gate   string // the gate that failed, "" on a pass
+	Reason string // its evidence, in one sentence
 }
 
 // Verifier sees at the gateway whether a split is in force.

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/slipway-cd/slipway/internal/event"
@@ -75,13 +76,13 @@ func (r *run) candidate(weight int) gate.Candidate {
 	c := gate.Candidate{
 		Namespace: p.Namespace, Release: s.HelmRelease, Slot: r.j.Candidate,
 		Endpoint: p.Endpoint, Host: p.Host, Since: s.Since, Weight: weight,
-		Arms: map[string]gate.Arm{r.j.Candidate: {Release: s.HelmRelease, Service: s.Backend.Service}},
+		Arms: map[string]gate.Arm{r.j.Candidate: {Release: s.HelmRelease, Service: s.Backend.Service, Since: s.Since}},
 	}
 	if !p.InPlace() {
 		c.Header, c.HeaderValue = traffic.Header, traffic.HeaderAlways
 		if c.Production = r.j.Previous; c.Production != "" {
 			old := r.rec.Slots[c.Production]
-			c.Arms[c.Production] = gate.Arm{Release: old.HelmRelease, Service: old.Backend.Service}
+			c.Arms[c.Production] = gate.Arm{Release: old.HelmRelease, Service: old.Backend.Service, Since: old.Since}
 		}
 	}
 	return c
@@ -89,17 +90,26 @@ func (r *run) candidate(weight int) gate.Candidate {
 
 // ask asks the gates of a stage; a fail becomes an error.
 func (r *run) ask(ctx context.Context, stage string, weight int, hold, deadline time.Duration) error {
+	_, err := r.decide(ctx, stage, weight, hold, deadline)
+	return err
+}
+
+// decide asks the gates of a stage. The weight that it returns is what they want to see next, 0 where they have passed.
+func (r *run) decide(ctx context.Context, stage string, weight int, hold, deadline time.Duration) (int, error) {
 	d, err := r.Gates.Ask(ctx, stage, r.j.Phase.event(), r.candidate(weight), hold, deadline)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	if d.Weight > weight && !d.Pass {
+		return min(d.Weight, 100), nil
 	}
 	if d.Undecided {
-		return &UndecidedError{Number: r.j.Number, Environment: r.j.Plan.Environment, Weight: weight, Gate: d.Gate, Reason: d.Reason}
+		return 0, &UndecidedError{Number: r.j.Number, Environment: r.j.Plan.Environment, Weight: weight, Gate: d.Gate, Reason: d.Reason}
 	}
 	if !d.Pass {
-		return fmt.Errorf("gate %s failed at %d %%: %s", d.Gate, weight, d.Reason)
+		return 0, fmt.Errorf("gate %s failed at %d %%: %s", d.Gate, weight, d.Reason)
 	}
-	return nil
+	return 0, nil
 }
 
 func (r *run) smoke(ctx context.Context) error {
@@ -108,7 +118,7 @@ func (r *run) smoke(ctx context.Context) error {
 
 // steps moves the traffic, weight by weight, each held until its gates pass.
 func (r *run) steps(ctx context.Context) error {
-	p := r.j.Plan
+	p := &r.j.Plan
 	for r.j.Step < len(p.Steps) {
 		if r.enough() {
 			r.progress("nothing to do: step %d of %d (%d %%) has passed already", r.j.Step, len(p.Steps), p.Steps[r.j.Step-1])
@@ -121,10 +131,14 @@ func (r *run) steps(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := r.ask(ctx, StageSteps, weight, p.Hold, p.Deadline); err != nil {
+		next, err := r.decide(ctx, StageSteps, weight, p.Hold, p.Deadline)
+		if err != nil {
 			return err
 		}
 		r.j.Step++
+		if next > 0 && next < p.Steps[r.j.Step] { // it is recorded with the weight's own intent
+			p.Steps = slices.Insert(p.Steps, r.j.Step, next)
+		}
 		if r.enough() {
 			return nil
 		}

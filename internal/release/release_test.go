@@ -2,6 +2,7 @@ package release
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -142,6 +143,35 @@ func TestAReleaseWithoutEvidenceIsHeldForAPersonWhereThatIsWanted(t *testing.T) 
 			t.Fatalf("a second try without evidence gave %v", err)
 		}
 		evidence = true
+		if err := w.process("v2").Continue(t.Context(), Until{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.safe(t); got != "v2" {
+			t.Errorf("users reach %q", got)
+		}
+	})
+}
+
+func TestGatesThatWantMoreTrafficGetItInStepsThatTheJournalKnows(t *testing.T) {
+	inBubble(t, []scenario{{"canary", "production", ""}}, func(t *testing.T, s scenario) {
+		w := s.world(t)
+		w.gates = func(stage, _ string, c gate.Candidate) Decision {
+			switch {
+			case stage == StageSteps && c.Weight == 5:
+				return Decision{Weight: 12}
+			case stage == StageSteps && c.Weight == 12:
+				return Decision{Weight: 140} // as much as there is
+			}
+			return Decision{Pass: true}
+		}
+		plan := s.plan("v2")
+		plan.Steps = []int{5, 100}
+		if err := w.process("v2").Release(t.Context(), plan, Until{Phase: PhaseSteps, Weight: 5}); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(w.record().Open.Plan.Steps, w.record().Open.Step); got != "[5 12 100] 1" {
+			t.Errorf("the journal has steps %s", got)
+		}
 		if err := w.process("v2").Continue(t.Context(), Until{}); err != nil {
 			t.Fatal(err)
 		}

@@ -86,9 +86,20 @@ func (g *gates) Ask(ctx context.Context, stage, phase string, c gate.Candidate, 
 		}
 		asked = append(slices.Clone(asked), more...)
 	}
-	d, err := gate.Ask(ctx, asked, c, gate.Options{Hold: hold, Deadline: deadline, Sink: g.sink, Phase: phase})
+	next := 0
+	options := gate.Options{Hold: hold, Deadline: deadline, Sink: g.sink, Phase: phase}
+	if auto := g.auto(); auto != nil && stage == release.StageSteps && c.Weight < 100 {
+		options.Enough = func() bool {
+			next = g.watch.afford(*auto, c.Weight)
+			return next > 0
+		}
+	}
+	d, err := gate.Ask(ctx, asked, c, options)
 	if err != nil {
 		return release.Decision{}, err
+	}
+	if d.Cause == gate.Ended {
+		return release.Decision{Weight: next, Reason: d.Reason}, nil
 	}
 	if d.Cause == gate.NoEvidence {
 		return g.overdue(stage, d), nil

@@ -18,6 +18,9 @@ import (
 type watch struct {
 	of    gate.Candidate
 	gates []gate.Named
+	panel *gate.Panel // nil: no gate is judged
+	// failures are the gates that count requests which fail.
+	failures []string
 }
 
 // onTelemetry are the gates that read telemetry of a candidate.
@@ -33,7 +36,8 @@ func (g *gates) onTelemetry(c gate.Candidate) ([]gate.Named, error) {
 		if err != nil {
 			return nil, err
 		}
-		sources.panel = gate.NewPanel(j, gate.PanelSlots{Candidate: c.Slot, Production: c.Production}, clock.RealClock{})
+		w.panel = gate.NewPanel(j, gate.PanelSlots{Candidate: c.Slot, Production: c.Production}, clock.RealClock{})
+		sources.panel = w.panel
 	}
 	if c.Production == "" {
 		g.warn("there is no production to compare with: gates on telemetry go by their objectives")
@@ -47,6 +51,9 @@ func (g *gates) onTelemetry(c gate.Candidate) ([]gate.Named, error) {
 			g.warn("gate "+n.name+" is not asked: it has no objective", "give it one: requests.within")
 		default:
 			w.gates = append(w.gates, gate.Named{Name: n.name, Gate: sources.readBy(n).Gate(n.name, measure(n))})
+			if n.CountsFailures() {
+				w.failures = append(w.failures, n.name)
+			}
 		}
 	}
 	g.watch = w
@@ -103,7 +110,7 @@ func counters(gates []namedGate) []prometheus.Gate {
 }
 
 func releaseOf(c gate.Candidate) loganalytics.Release {
-	return loganalytics.Release{Candidate: c.Slot, Production: c.Production, Since: c.Since}
+	return loganalytics.Release{Candidate: c.Slot, Production: c.Production, Since: c.Since, ProductionSince: c.Arms[c.Production].Since}
 }
 
 // value asks a gate's query for its number.

@@ -130,7 +130,7 @@ func (s Spec) paths() string {
 
 // BaselineQuery asks for quantiles of production's latency before the candidate took traffic, and how many requests they are of.
 func BaselineQuery(s Spec, r Release, latencies []Latency) string {
-	return baselineQuery(s, r.Production, r.Since.Add(-baseline), r.Since, quantiles(latencies))
+	return baselineQuery(s, r.Production, later(r.Since.Add(-baseline), r.ProductionSince), r.Since, quantiles(latencies))
 }
 
 // SlotsQuery asks which slots had requests that count in a time: slot, requests, first and last.

@@ -49,8 +49,9 @@ type Latency struct {
 type Release struct {
 	// Candidate and Production are slots; Production is "" in a first release.
 	Candidate, Production string
-	// Since is when the candidate was deployed.
-	Since time.Time
+	// Since is when the candidate was deployed, ProductionSince when production was: what had its slot before, a candidate that was
+	// taken back for example, says nothing of it. Zero: not known.
+	Since, ProductionSince time.Time
 }
 
 // Source counts telemetry for one release. It is for one goroutine at a time.
@@ -207,6 +208,9 @@ func (s *Source) read(a Answer) (evidence.Look, map[time.Time]map[evidence.Key]e
 		}
 		if slot == s.release.Candidate && start.Before(s.release.Since) {
 			continue // what had the slot before
+		}
+		if slot == s.release.Production && start.Before(s.release.ProductionSince) {
+			continue
 		}
 		cells := totals[start]
 		if cells == nil {

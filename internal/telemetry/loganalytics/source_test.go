@@ -252,6 +252,25 @@ func TestRecordsAndWhatTheyStandForAreBothCounted(t *testing.T) {
 	}
 }
 
+func TestWhatHadProductionsSlotBeforeItIsNoneOfIts(t *testing.T) {
+	in := newInsights(t)
+	for i := range 300 { // a candidate that was slow and bad, and taken back
+		in.add("AppRequests", noon.Add(-time.Duration(300-i)*time.Second), 2*time.Second, "blue", row{"Success": false, "DurationMs": 5000.0, "OperationId": fmt.Sprint("old", i)})
+	}
+	for i := range 300 {
+		in.add("AppRequests", noon.Add(time.Duration(i)*time.Second), 2*time.Second, "blue", row{"OperationId": fmt.Sprint("new", i)})
+	}
+	in.now = noon.Add(310 * time.Second)
+	s := loganalytics.NewSource(in, spec, []loganalytics.Latency{{Gate: "latency", Quantile: 0.95, Slower: 1.2}}, nil,
+		loganalytics.Release{Candidate: "green", Production: "blue", Since: noon.Add(5 * time.Minute), ProductionSince: noon})
+	if got := sums(look(t, s), evidence.RequestsFailed, "blue"); got.Trials == 0 || got.Events != 0 {
+		t.Errorf("production has %d of %d failures", got.Events, got.Trials)
+	}
+	if limits := s.Thresholds(); len(limits) != 2 || limits[0].Limit != 20*time.Millisecond {
+		t.Errorf("production's latency is taken for %+v", limits)
+	}
+}
+
 func TestAvailabilityTestsCountWhoeverMakesThem(t *testing.T) {
 	in := newInsights(t)
 	in.traffic(60)
