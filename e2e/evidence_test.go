@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,6 +30,30 @@ func TestTheGatewaysOwnMetricsTakeABadVersionBack(t *testing.T) {
 		}
 	}
 	s.release(t, "counted", v2, 0)
+	v.nowSeesOnly(t, v2)
+}
+
+func TestWeightsFollowTheEvidence(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "auto")
+	v := visit(t, calculate(s.host))
+	s.release(t, "auto", v1, 0)
+	v.nowSeesOnly(t, v1)
+	v.forget()
+	var weights []int
+	for _, e := range s.release(t, "auto", v2, 0).events {
+		if e.Kind == event.WeightSet && e.Phase == "step" {
+			weights = append(weights, *e.Weight)
+		}
+	}
+	if !slices.IsSorted(weights) || len(weights) < 3 || weights[0] != 10 || weights[len(weights)-1] != 100 {
+		t.Errorf("the weights were %v, not rising from 10 to 100 by way of some between", weights)
+	}
+	v.nowSeesOnly(t, v2)
+	if failed := only(v.all(), answer.failed); len(failed) > 0 {
+		t.Errorf("%d requests failed, the first: %s", len(failed), failed[0])
+	}
+	s.release(t, "auto", failing, 3)
 	v.nowSeesOnly(t, v2)
 }
 

@@ -99,6 +99,7 @@ var environments = map[string]string{
 	"adopting":      `strategy: { canary: { steps: [10, 50, 100], bake: 2s } }`,
 	"seen":          `strategy: { canary: { steps: [50, 100], deadline: "${E2E_DEADLINE}" } }, ` + watched,
 	"counted":       `strategy: { canary: { steps: [50, 100] } }, gates: [smoke, counted], telemetry: { prometheus: { metrics: ["${E2E_METRICS}"], interval: 500ms } }`,
+	"auto":          `strategy: { canary: { auto: { start: 10, budget: 5 } } }, gates: [smoke, counted], telemetry: { prometheus: { metrics: ["${E2E_METRICS}"], interval: 500ms } }`,
 	"undecided":     `strategy: { canary: { steps: [50, 100], deadline: 4s } }, judge: { onDeadline: hold }, ` + watched,
 	"trusting":      `strategy: { canary: { steps: [50, 100], deadline: 4s } }, judge: { onDeadline: promote }, ` + watched,
 	"seen-switched": `strategy: { blueGreen: {} }, ` + watched,

@@ -70,10 +70,10 @@ func (b *Bench) Open(ctx context.Context) error {
 		return err
 	}
 	b.log("building the service, and a version of which half of the answers fail")
-	if b.good, err = b.build(ctx, "good", "0"); err != nil {
+	if b.good, err = b.build(ctx, "good", "0", false); err != nil {
 		return err
 	}
-	b.bad, err = b.build(ctx, "bad", "0.5")
+	b.bad, err = b.build(ctx, "bad", "0.5", false)
 	return err
 }
 
@@ -91,7 +91,7 @@ func (b *Bench) remove(ctx context.Context) error {
 	return err
 }
 
-func (b *Bench) build(ctx context.Context, version, failureRate string) (bundle, error) {
+func (b *Bench) build(ctx context.Context, version, failureRate string, random bool) (bundle, error) {
 	made := bundle{dir: filepath.Join(b.Temp, version), images: map[string]string{}}
 	if err := os.MkdirAll(made.dir, 0o755); err != nil {
 		return made, fmt.Errorf("making the benchmark's project: %w", err)
@@ -99,7 +99,7 @@ func (b *Bench) build(ctx context.Context, version, failureRate string) (bundle,
 	var yaml bytes.Buffer
 	t, err := template.New("slipway.yaml").Parse(configTemplate)
 	if err == nil {
-		err = t.Execute(&yaml, map[string]string{"Root": b.Programs.Root, "Kubeconfig": b.Programs.Kubeconfig(), "Dir": b.Programs.Dir, "FailureRate": failureRate})
+		err = t.Execute(&yaml, map[string]any{"Root": b.Programs.Root, "Kubeconfig": b.Programs.Kubeconfig(), "Dir": b.Programs.Dir, "FailureRate": failureRate, "Random": random})
 	}
 	if err == nil {
 		err = os.WriteFile(filepath.Join(made.dir, "slipway.yaml"), yaml.Bytes(), 0o644)

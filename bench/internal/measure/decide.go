@@ -72,7 +72,7 @@ func (b *Bench) Decide(ctx context.Context) error {
 			if _, ok := made[rate]; ok {
 				continue
 			}
-			m, err := b.build(ctx, "fails-"+rate, rate)
+			m, err := b.build(ctx, "fails-"+rate, rate, true)
 			if err != nil {
 				return err
 			}

@@ -64,6 +64,9 @@ capabilities:
 {{- with .failureRate }}
 - {name: FAULT_FAILURE_RATE, value: {{ . | quote }}}
 {{- end }}
+{{- with .random }}
+- {name: FAULT_RANDOM, value: {{ . | quote }}}
+{{- end }}
 {{- with .addedLatency }}
 - {name: FAULT_ADDED_LATENCY, value: {{ . | quote }}}
 {{- end }}

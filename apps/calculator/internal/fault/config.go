@@ -16,6 +16,7 @@ const maxLatency = 30 * time.Second
 // Config says which faults to show. The zero value shows none.
 type Config struct {
 	FailureRate   float64       // share of API calls, 0 to 1, answered with HTTP 500
+	Random        bool          // which calls fail is chance; else they are spread evenly
 	AddedLatency  time.Duration // each API call waits this long first
 	LatencySpread time.Duration // and up to this much longer, evenly spread
 	CrashAfter    time.Duration // the process exits with code 1 this long after its start; 0 = never
@@ -66,12 +67,17 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		}
 		c.MemoryLeak = leak
 	}
-	if v := getenv("FAULT_NEVER_READY"); v != "" {
-		never, err := strconv.ParseBool(v)
-		if err != nil {
-			bad("FAULT_NEVER_READY", "true or false")
+	for _, b := range []struct {
+		name string
+		to   *bool
+	}{{"FAULT_RANDOM", &c.Random}, {"FAULT_NEVER_READY", &c.NeverReady}} {
+		if v := getenv(b.name); v != "" {
+			parsed, err := strconv.ParseBool(v)
+			if err != nil {
+				bad(b.name, "true or false")
+			}
+			*b.to = parsed
 		}
-		c.NeverReady = never
 	}
 	if len(errs) > 0 {
 		return Config{}, fmt.Errorf("reading the faults to show: %w", errors.Join(errs...))

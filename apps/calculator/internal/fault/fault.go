@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,9 @@ func NewInjector(c Config) *Injector { return &Injector{config: c} }
 func (i *Injector) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		point := i.calls.Add(1) * golden
+		if i.config.Random {
+			point = rand.Uint64()
+		}
 		if err := wait(r.Context(), i.config.latency(point)); err != nil {
 			w.WriteHeader(wire.StatusCallerGone)
 			return

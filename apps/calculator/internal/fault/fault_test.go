@@ -21,10 +21,10 @@ func env(m map[string]string) func(string) string { return func(k string) string
 func TestEverySettingIsRead(t *testing.T) {
 	got, err := FromEnv(env(map[string]string{
 		"FAULT_FAILURE_RATE": "0.2", "FAULT_ADDED_LATENCY": "150ms", "FAULT_LATENCY_SPREAD": "1s",
-		"FAULT_CRASH_AFTER": "1m", "FAULT_MEMORY_LEAK": "1048576", "FAULT_START_DELAY": "5s", "FAULT_NEVER_READY": "true",
+		"FAULT_CRASH_AFTER": "1m", "FAULT_MEMORY_LEAK": "1048576", "FAULT_START_DELAY": "5s", "FAULT_NEVER_READY": "true", "FAULT_RANDOM": "true",
 	}))
 	want := Config{FailureRate: .2, AddedLatency: 150 * time.Millisecond, LatencySpread: time.Second,
-		CrashAfter: time.Minute, MemoryLeak: 1 << 20, StartDelay: 5 * time.Second, NeverReady: true}
+		CrashAfter: time.Minute, MemoryLeak: 1 << 20, StartDelay: 5 * time.Second, NeverReady: true, Random: true}
 	if err != nil || got != want {
 		t.Fatalf("FromEnv = %+v, %v; want %+v", got, err, want)
 	}
@@ -74,6 +74,32 @@ func TestFailuresAreSpreadEvenlyAtTheirRate(t *testing.T) {
 		if (rate == 0 && failed != 0) || (rate == 1 && failed != 2000) {
 			t.Errorf("rate %g: %d of 2000 failed", rate, failed)
 		}
+	}
+}
+
+func TestFailuresThatAreChanceComeAtTheirRateButNotEvenly(t *testing.T) {
+	handler := NewInjector(Config{FailureRate: 0.25, Random: true}).Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	const blocks, calls = 200, 100
+	total, uneven := 0, 0
+	for range blocks {
+		failed := 0
+		for range calls {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+			if w.Code != http.StatusOK {
+				failed++
+			}
+		}
+		total += failed
+		if failed < 22 || failed > 28 {
+			uneven++
+		}
+	}
+	if share := float64(total) / (blocks * calls); share < 0.23 || share > 0.27 { // 6.5 standard deviations
+		t.Errorf("%.3f of the calls failed", share)
+	}
+	if uneven < blocks/10 { // half of the blocks are, by chance
+		t.Errorf("only %d of %d blocks have clearly more or fewer failures than the rate", uneven, blocks)
 	}
 }
 
