@@ -38,7 +38,8 @@ type Panel struct {
 	err     error         // of the last one
 	failed  map[evidence.Measure]error
 	batches int
-	seen    int64 // requests to the candidate
+	seen    int64          // requests to the candidate
+	told    *judge.Verdict // on all of that; nil: not asked for yet
 }
 
 // PanelSlots are the arms of the comparison; Production is "" where there is none.
@@ -64,7 +65,15 @@ func (p *Panel) Gate(name string, m evidence.Measure) Gate { return &panelGate{p
 func (p *Panel) Verdict() judge.Verdict {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.judge.Verdict()
+	return p.verdict()
+}
+
+func (p *Panel) verdict() judge.Verdict {
+	if p.told == nil {
+		v := p.judge.Verdict()
+		p.told = &v
+	}
+	return *p.told
 }
 
 type panelGate struct {
@@ -84,7 +93,7 @@ func (g *panelGate) Look(ctx context.Context, c Candidate) (Verdict, error) {
 			return Verdict{}, ctx.Err()
 		}
 	}
-	v := g.weigh(p.judge.Verdict())
+	v := g.weigh(p.verdict())
 	v.At = p.clock.Now().UTC()
 	if v.Outcome == Fail {
 		return v, nil // evidence does not go bad when no more comes
@@ -107,7 +116,7 @@ func (p *Panel) refresh(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	p.look, p.failed = look, map[evidence.Measure]error{}
+	p.look, p.failed, p.told = look, map[evidence.Measure]error{}, nil
 	for _, f := range look.Failed {
 		p.failed[f.Measure] = f.Err
 	}
