@@ -123,10 +123,14 @@ func newArm(s Scenario, r *rand.Rand, pods int, slower, share float64) *arm {
 		a.bias = append(a.bias, users*gamma(r, s.PodBias))
 		a.noise, a.fails = append(a.noise, 1), append(a.fails, probability{})
 		factor := slower * math.Exp(s.LatencyBias*r.NormFloat64())
+		if factor == slower && len(a.over) > 0 {
+			a.over = append(a.over, a.over[0]) // pods are alike
+			continue
+		}
 		over, before := make([]probability, len(edges)), 1.0
 		for i, e := range edges {
 			above := distuv.UnitNormal.Survival(math.Log(e.seconds/MedianLatency/factor) / SpreadLatency)
-			over[i], before = chance(above/before), above
+			over[i], before = keeping(above/before), above
 		}
 		a.over = append(a.over, over)
 	}
