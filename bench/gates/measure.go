@@ -79,7 +79,8 @@ func measure(ctx context.Context, o options, messages io.Writer) (*page.Tables, 
 		*to = append(*to, page.Row{Name: s.Name, Results: results})
 		_, _ = fmt.Fprintf(messages, "%-34s %5d runs, %v\n", s.Name, runs, time.Since(began).Round(100*time.Millisecond))
 		for _, r := range results {
-			_, _ = fmt.Fprintf(messages, "    %-26s decided in %.2f %% (at most %.2f %%), median after %.0f s\n", r.Name, 100*r.Share(), 100*r.Upper(), r.After(0.5))
+			_, _ = fmt.Fprintf(messages, "    %-26s decided in %.2f %% (at most %.2f %%), median after %.0f s\n",
+				r.Name, 100*r.Share(), 100*r.Upper(), r.After(0.5))
 		}
 		return nil
 	}

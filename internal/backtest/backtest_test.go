@@ -26,10 +26,12 @@ func TestABadCandidateFailsWhenTheEvidenceHadArrived(t *testing.T) {
 	if r.Verdict != gate.Fail || r.DecidedAt == nil || *r.AfterSeconds < 20 || *r.AfterSeconds > 120 {
 		t.Fatalf("%s after %v s: %s", r.Verdict, r.AfterSeconds, r.Reason)
 	}
-	if want := 6 * *r.AfterSeconds; r.CandidateRequests < 0.7*want || r.CandidateRequests > 1.3*want || r.CandidateFailures < 0.05*want || r.CandidateFailures > 0.2*want {
+	want := 6 * *r.AfterSeconds
+	if n, x := r.CandidateRequests, r.CandidateFailures; n < 0.7*want || n > 1.3*want || x < 0.05*want || x > 0.2*want {
 		t.Errorf("of 6 requests/s with 10 %% failures it served %v, of which %v failed, in %v s", r.CandidateRequests, r.CandidateFailures, *r.AfterSeconds)
 	}
-	if g := r.Gates[0]; g.Name != "failures" || g.Verdict != gate.Fail || g.Evidence.Evidence == nil || g.Evidence.LogE < 4 || !strings.Contains(g.Reason, "candidate fails") {
+	g := r.Gates[0]
+	if g.Name != "failures" || g.Verdict != gate.Fail || g.Evidence.Evidence == nil || g.Evidence.LogE < 4 || !strings.Contains(g.Reason, "candidate fails") {
 		t.Errorf("%+v", g)
 	}
 	if last := r.Looks[len(r.Looks)-1]; !last.At.Equal(*r.DecidedAt) || last.Verdict != gate.Fail || last.Rule != judge.Worse || last.LogE < 4.6 {
@@ -103,10 +105,12 @@ func TestTooFewRequestsHold(t *testing.T) {
 
 func TestAQueryOfOnesOwnBoundsAValue(t *testing.T) {
 	a := asking()
-	a.Values = []backtest.Value{{Gate: "busy", Query: "AppRequests | where TimeGenerated >= from | summarize value = todouble(count()) by slot = tostring(Properties.slot)", Max: 300, Looks: 2}}
+	const busy = "AppRequests | where TimeGenerated >= from | summarize value = todouble(count()) by slot = tostring(Properties.slot)"
+	a.Values = []backtest.Value{{Gate: "busy", Query: busy, Max: 300, Looks: 2}}
 	r := run(t, release(0.01).record(t), a, judging(), green)
 	g := r.Gates[2]
-	if r.Verdict != gate.Fail || g.Name != "busy" || g.Verdict != gate.Fail || len(g.Evidence.Facts) == 0 || !strings.Contains(r.Reason, "at most 300 allowed, in 2 of 2 looks") {
+	if r.Verdict != gate.Fail || g.Name != "busy" || g.Verdict != gate.Fail || len(g.Evidence.Facts) == 0 ||
+		!strings.Contains(r.Reason, "at most 300 allowed, in 2 of 2 looks") {
 		t.Errorf("%s: %s; %+v", r.Verdict, r.Reason, g)
 	}
 	if *r.AfterSeconds < 50 || *r.AfterSeconds > 100 { // 300 requests at 6 a second, which come 20 s late

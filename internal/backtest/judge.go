@@ -69,7 +69,9 @@ func (w *Watch) Judge(ctx context.Context, a Asking, j Judging) (*Result, error)
 		return nil, err
 	}
 	candidate := gate.Candidate{Slot: w.release.Candidate, Production: w.release.Production, Since: w.release.Since}
-	r := &Result{Decision: Decision{Verdict: gate.Hold}, Candidate: w.release.Candidate, Production: w.release.Production, From: w.first, To: w.first}
+	r := &Result{
+		Decision: Decision{Verdict: gate.Hold}, Candidate: w.release.Candidate, Production: w.release.Production, From: w.first, To: w.first,
+	}
 	since := make([]*time.Time, len(s.gates)) // when each gate began to say what it says
 	said := make([]gate.Outcome, len(s.gates))
 	for i := range w.looks {

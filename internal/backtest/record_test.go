@@ -116,7 +116,8 @@ func judging() backtest.Judging {
 	slow := evidence.Slow("latency")
 	return backtest.Judging{
 		Config: judge.Config{Gates: []judge.Gate{
-			{Name: "failures", Kind: judge.Rate, Measure: string(evidence.RequestsFailed), Phrase: "fails %s of requests", Pass: &seqtest.Tolerance{Relative: 1, Absolute: 0.005}},
+			{Name: "failures", Kind: judge.Rate, Measure: string(evidence.RequestsFailed), Phrase: "fails %s of requests",
+				Pass: &seqtest.Tolerance{Relative: 1, Absolute: 0.005}},
 			{Name: "latency", Kind: judge.Share, Measure: string(slow), PassMeasure: string(evidence.Slower("latency")), Expected: 0.05},
 		}},
 		Measures: []evidence.Measure{evidence.RequestsFailed, slow},
