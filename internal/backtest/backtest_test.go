@@ -134,6 +134,22 @@ func TestARecordingWithoutTheCandidateIsRefusedWithWhatThereIs(t *testing.T) {
 	}
 }
 
+func TestAStrayRowOfLongAgoDoesNotMakeAReplayEndless(t *testing.T) {
+	tr := release(0.01)
+	tr.stray = -9000 * time.Hour
+	r := tr.record(t)
+	w, err := backtest.Find(t.Context(), r, asking().Spec, green)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Look(t.Context(), r, asking(), time.Time{}); !errors.Is(err, backtest.ErrInput) || !strings.Contains(err.Error(), "at most 100000 are made") {
+		t.Errorf("%v", err)
+	}
+	if got := run(t, r, asking(), judging(), backtest.Span{Candidate: "green", From: noon.Add(5 * time.Minute)}); got.Verdict != gate.Pass {
+		t.Errorf("%s: %s", got.Verdict, got.Reason)
+	}
+}
+
 func TestWithoutProductionThereIsNothingToCompareWith(t *testing.T) {
 	tr := release(0.01)
 	tr.alone = true
