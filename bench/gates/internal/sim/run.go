@@ -160,6 +160,9 @@ func (a *arm) batch(b Batch, rate, failure float64) (recorded []Pod, served floa
 			failed := binomial(a.r, p.Failures, a.s.Sample)
 			p.Requests, p.Failures = failed+binomial(a.r, p.Requests-p.Failures, a.s.Sample), failed
 		}
+		if a.s.Fast {
+			continue
+		}
 		left := p.Requests
 		for k, e := range edges {
 			left = a.over[i][k].draw(a.r, left)
