@@ -50,7 +50,7 @@ type plain struct{ backtest.Telemetry }
 func TestTheQuickWayAndThePlainWayDecideTheSame(t *testing.T) {
 	for _, bad := range []float64{0.01, 0.025, 0.1} {
 		tr := release(bad)
-		tr.seconds = 600
+		tr.seconds, tr.perSecond = 540, 40
 		db := tr.rows(t)
 		one, other := run(t, replay(t, db), asking(), judging(), green), run(t, plain{replay(t, db)}, asking(), judging(), green)
 		if !reflect.DeepEqual(one, other) {
