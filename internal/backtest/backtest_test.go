@@ -26,10 +26,12 @@ func TestABadCandidateFailsWhenTheEvidenceHadArrived(t *testing.T) {
 	if r.Verdict != gate.Fail || r.DecidedAt == nil || *r.AfterSeconds < 20 || *r.AfterSeconds > 120 {
 		t.Fatalf("%s after %v s: %s", r.Verdict, r.AfterSeconds, r.Reason)
 	}
-	if want := 6 * *r.AfterSeconds; r.CandidateRequests < 0.7*want || r.CandidateRequests > 1.3*want || r.CandidateFailures < 0.05*want || r.CandidateFailures > 0.2*want {
+	want := 6 * *r.AfterSeconds
+	if n, x := r.CandidateRequests, r.CandidateFailures; n < 0.7*want || n > 1.3*want || x < 0.05*want || x > 0.2*want {
 		t.Errorf("of 6 requests/s with 10 %% failures it served %v, of which %v failed, in %v s", r.CandidateRequests, r.CandidateFailures, *r.AfterSeconds)
 	}
-	if g := r.Gates[0]; g.Name != "failures" || g.Verdict != gate.Fail || g.Evidence.Evidence == nil || g.Evidence.LogE < 4 || !strings.Contains(g.Reason, "candidate fails") {
+	g := r.Gates[0]
+	if g.Name != "failures" || g.Verdict != gate.Fail || g.Evidence.Evidence == nil || g.Evidence.LogE < 4 || !strings.Contains(g.Reason, "candidate fails") {
 		t.Errorf("%+v", g)
 	}
 	if last := r.Looks[len(r.Looks)-1]; !last.At.Equal(*r.DecidedAt) || last.Verdict != gate.Fail || last.Rule != judge.Worse || last.LogE < 4.6 {
@@ -48,7 +50,7 @@ type plain struct{ backtest.Telemetry }
 func TestTheQuickWayAndThePlainWayDecideTheSame(t *testing.T) {
 	for _, bad := range []float64{0.01, 0.025, 0.1} {
 		tr := release(bad)
-		tr.seconds = 600
+		tr.seconds, tr.perSecond = 540, 40
 		db := tr.rows(t)
 		one, other := run(t, replay(t, db), asking(), judging(), green), run(t, plain{replay(t, db)}, asking(), judging(), green)
 		if !reflect.DeepEqual(one, other) {
@@ -103,10 +105,12 @@ func TestTooFewRequestsHold(t *testing.T) {
 
 func TestAQueryOfOnesOwnBoundsAValue(t *testing.T) {
 	a := asking()
-	a.Values = []backtest.Value{{Gate: "busy", Query: "AppRequests | where TimeGenerated >= from | summarize value = todouble(count()) by slot = tostring(Properties.slot)", Max: 300, Looks: 2}}
+	const busy = "AppRequests | where TimeGenerated >= from | summarize value = todouble(count()) by slot = tostring(Properties.slot)"
+	a.Values = []backtest.Value{{Gate: "busy", Query: busy, Max: 300, Looks: 2}}
 	r := run(t, release(0.01).record(t), a, judging(), green)
 	g := r.Gates[2]
-	if r.Verdict != gate.Fail || g.Name != "busy" || g.Verdict != gate.Fail || len(g.Evidence.Facts) == 0 || !strings.Contains(r.Reason, "at most 300 allowed, in 2 of 2 looks") {
+	if r.Verdict != gate.Fail || g.Name != "busy" || g.Verdict != gate.Fail || len(g.Evidence.Facts) == 0 ||
+		!strings.Contains(r.Reason, "at most 300 allowed, in 2 of 2 looks") {
 		t.Errorf("%s: %s; %+v", r.Verdict, r.Reason, g)
 	}
 	if *r.AfterSeconds < 50 || *r.AfterSeconds > 100 { // 300 requests at 6 a second, which come 20 s late
@@ -127,6 +131,22 @@ func TestARecordingWithoutTheCandidateIsRefusedWithWhatThereIs(t *testing.T) {
 		if !errors.Is(err, backtest.ErrInput) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v; wanted %q", err, says)
 		}
+	}
+}
+
+func TestAStrayRowOfLongAgoDoesNotMakeAReplayEndless(t *testing.T) {
+	tr := release(0.01)
+	tr.stray = -9000 * time.Hour
+	r := tr.record(t)
+	w, err := backtest.Find(t.Context(), r, asking().Spec, green)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Look(t.Context(), r, asking(), time.Time{}); !errors.Is(err, backtest.ErrInput) || !strings.Contains(err.Error(), "at most 100000 are made") {
+		t.Errorf("%v", err)
+	}
+	if got := run(t, r, asking(), judging(), backtest.Span{Candidate: "green", From: noon.Add(5 * time.Minute)}); got.Verdict != gate.Pass {
+		t.Errorf("%s: %s", got.Verdict, got.Reason)
 	}
 }
 

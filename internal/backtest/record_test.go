@@ -28,7 +28,8 @@ type traffic struct {
 	fails  func(slot string, at time.Duration) float64
 	tookMs func(slot string) float64
 	delay  time.Duration
-	alone  bool // without production
+	alone  bool          // without production
+	stray  time.Duration // when a single request to the candidate was made; 0: none was
 }
 
 type memory map[string]*column.Table
@@ -62,6 +63,9 @@ func (tr traffic) rows(tb testing.TB) memory {
 		for i := range n {
 			after := time.Duration(float64(i) / float64(tr.perSecond) * float64(time.Second)).Truncate(100)
 			slot := "blue"
+			if i == 0 && tr.stray != 0 {
+				after, slot = tr.stray, "green"
+			}
 			if after >= tr.from && rng.IntN(10) == 0 {
 				slot = "green"
 			}
@@ -116,7 +120,8 @@ func judging() backtest.Judging {
 	slow := evidence.Slow("latency")
 	return backtest.Judging{
 		Config: judge.Config{Gates: []judge.Gate{
-			{Name: "failures", Kind: judge.Rate, Measure: string(evidence.RequestsFailed), Phrase: "fails %s of requests", Pass: &seqtest.Tolerance{Relative: 1, Absolute: 0.005}},
+			{Name: "failures", Kind: judge.Rate, Measure: string(evidence.RequestsFailed), Phrase: "fails %s of requests",
+				Pass: &seqtest.Tolerance{Relative: 1, Absolute: 0.005}},
 			{Name: "latency", Kind: judge.Share, Measure: string(slow), PassMeasure: string(evidence.Slower("latency")), Expected: 0.05},
 		}},
 		Measures: []evidence.Measure{evidence.RequestsFailed, slow},

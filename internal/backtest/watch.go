@@ -34,6 +34,9 @@ type Span struct {
 // ErrInput is why a recording, or a part of it, cannot be replayed.
 var ErrInput = errors.New("the recording cannot be replayed")
 
+// mostLooks bounds a replay: nearly six days at a look every five seconds.
+const mostLooks = 100_000
+
 // Watch is all that a release would have seen. Judging it is quick, and may be done often.
 type Watch struct {
 	release loganalytics.Release
@@ -124,6 +127,10 @@ func (w *Watch) Look(ctx context.Context, t Telemetry, a Asking, to time.Time) (
 	last := t.Last().Add(a.Interval)
 	if to.IsZero() || to.After(last) {
 		to = last
+	}
+	if n := to.Sub(w.release.Since) / a.Interval; n > mostLooks {
+		return nil, fmt.Errorf("%w: from the candidate's first request, at %s, to %s it takes %d looks, at most %d are made; name the part that matters",
+			ErrInput, stamp(w.release.Since), stamp(to), n, mostLooks)
 	}
 	source := loganalytics.NewSource(t, a.Spec, a.Latencies, a.Custom, w.release)
 	for at := w.release.Since; !at.After(to); at = at.Add(a.Interval) {

@@ -82,6 +82,9 @@ func (a *app) backtest(ctx context.Context, f backtesting) error {
 	if err != nil {
 		return err
 	}
+	if len(f.sweeps) == 0 && a.output != "json" {
+		f.sweeps = []string{"alpha=0.001,0.05"}
+	}
 	settings, err := sweep(f.sweeps)
 	if err != nil {
 		return &usageError{err: err, next: []string{"slipway gate backtest --help has examples"}}

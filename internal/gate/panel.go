@@ -30,6 +30,7 @@ type Panel struct {
 
 	mu    sync.Mutex // held for no longer than the judge thinks
 	judge *judge.Judge
+	told  *judge.Verdict // of all that it has observed; nil: not asked for yet
 	// quickest is the time between two looks and the delay of the quickest source that has brought something.
 	quickest time.Duration
 }
@@ -70,7 +71,11 @@ func (s *PanelSource) Gate(name string, m evidence.Measure) Gate { return &panel
 func (p *Panel) Verdict() judge.Verdict {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.judge.Verdict()
+	if p.told == nil {
+		v := p.judge.Verdict()
+		p.told = &v
+	}
+	return *p.told
 }
 
 type panelGate struct {
@@ -144,6 +149,7 @@ func (p *Panel) shows(after time.Duration) {
 func (p *Panel) observe(b evidence.Batch) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.told = nil
 	return p.judge.Observe(p.slots.batch(b))
 }
 

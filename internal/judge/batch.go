@@ -47,6 +47,13 @@ func newArm(cells []Cell, kind Kind) (arm, error) {
 		if weighted == (seqtest.Counts{}) {
 			weighted = raw
 		}
+		alike := weighted == raw && c.EventSquares == 0 // most often, and soon done
+		if err := raw.Check(); alike && err == nil && (kind == Rate || raw.Events <= raw.Trials) {
+			a.Totals = a.plus(Totals{Raw: raw, Weighted: raw, Alike: raw.Events})
+			a.squares += raw.Events
+			a.pods = append(a.pods, seqtest.PodCounts{Pod: c.Pod, Counts: raw})
+			continue
+		}
 		for _, x := range [...]seqtest.Counts{raw, weighted, {Trials: 1, Events: c.EventSquares}} {
 			if err := x.Check(); err != nil {
 				return arm{}, fmt.Errorf("pod %q: %w", c.Pod, err)

@@ -18,6 +18,9 @@ func judgeConfig(j config.Judge, gates []namedGate, compare bool) judge.Config {
 			continue
 		}
 		jg := judge.Gate{Name: n.name, Kind: judge.Rate, Measure: string(measure(n)), Phrase: phrase(n)}
+		if n.CountsFailures() {
+			jg.Weight = failuresWeight
+		}
 		r := n.Requests
 		switch latency := r != nil && r.FailureRate == nil; {
 		case latency && compare:
@@ -60,6 +63,10 @@ func tolerances(r config.Rate) (fail, pass *seqtest.Tolerance) {
 	}
 	return fail, pass
 }
+
+// failuresWeight is the part of alpha that failures have, for each part of another gate: they cost users most, and are the rarest to
+// be seen.
+const failuresWeight = 4
 
 // Where a gate says nothing of how much worse a candidate may be, none is tolerated, and a candidate passes once it is surely
 // not worse by these: more would take for ever to prove.

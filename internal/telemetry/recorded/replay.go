@@ -170,6 +170,9 @@ func check(db kql.Database) error {
 				return fmt.Errorf("%s: %d of %d rows have no %s, the first is row %d: %s", name, n, t.Rows, c, first+1, whatFor[c])
 			}
 		}
+		if n, first := nameless(t); n > 0 {
+			return fmt.Errorf("%s: %d of %d rows have neither OperationId nor Id, the first is row %d: nobody can tell them apart", name, n, t.Rows, first+1)
+		}
 		happened, arrived := t.Vectors[t.Index("TimeGenerated")], t.Vectors[t.Index(kql.IngestedAt)]
 		for i := range t.Rows {
 			if arrived.Int(i) < happened.Int(i) {
@@ -192,6 +195,20 @@ var whatFor = map[string]string{
 	"ItemCount":     "it says how many requests a row stands for; record the table with slipway record",
 	"Success":       "it says which requests failed; record the table with slipway record",
 	"DurationMs":    "it says how long requests took; record the table with slipway record",
+}
+
+// nameless counts the rows of no operation.
+func nameless(t *column.Table) (n, first int) {
+	operation, id := t.Vectors[t.Index("OperationId")], t.Vectors[t.Index("Id")]
+	for i := range t.Rows {
+		if operation.Str(i) == "" && id.Str(i) == "" {
+			if n == 0 {
+				first = i
+			}
+			n++
+		}
+	}
+	return n, first
 }
 
 // missing counts the rows without a value in a column.

@@ -187,6 +187,7 @@ func TestARecordingFromWhichNobodyCanTellIsRefused(t *testing.T) {
 		"3 of 3 rows have no _IngestedAt, the first is row 1": {"AppRequests": table(3, kql.IngestedAt, 0)},
 		"have no TimeGenerated":                               {"AppRequests": table(3, "TimeGenerated", 0)},
 		"have no ItemCount":                                   {"AppRequests": table(3, "ItemCount", 0)},
+		"3 of 3 rows have neither OperationId nor Id":         {"AppRequests": table(3, "Id", 0)},
 		"no row has Success":                                  {"AppRequests": table(3, "Success", 0)},
 		"no row has DurationMs":                               {"AppRequests": table(3, "DurationMs", 0)},
 		"row 1 arrived at 2026-11-25T11:59:59.0000000Z, before it happened at 2026-11-25T12:00:00.0000000Z: a clock went back": {"AppRequests": table(3, "", -time.Second)},

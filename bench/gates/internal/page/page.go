@@ -43,7 +43,7 @@ func (t *Tables) Markdown() string {
 	if len(t.False) > 0 {
 		p("### Good candidates rolled back, in %% of %d releases\n\n", t.Nulls)
 		table(&b, t.False, share(0.01))
-		p("In brackets: the upper 95 %% bound on the true share. Strict evidence does not roll back, it only stops further weight; so it may\nexceed 1 %% where pods differ.\n\n")
+		p("In brackets: the upper 95 %% bound on the true share. Strict evidence does not roll back, it only stops further weight; so it may\nexceed 1 %% where pods differ. The row of 10,000 looks is of twice as many releases.\n\n")
 	}
 	if len(t.Detection) > 0 {
 		p("### Bad candidates: seconds until they are found, median / 95th percentile of %d releases\n\n", t.Effects)

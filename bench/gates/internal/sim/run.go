@@ -123,10 +123,14 @@ func newArm(s Scenario, r *rand.Rand, pods int, slower, share float64) *arm {
 		a.bias = append(a.bias, users*gamma(r, s.PodBias))
 		a.noise, a.fails = append(a.noise, 1), append(a.fails, probability{})
 		factor := slower * math.Exp(s.LatencyBias*r.NormFloat64())
+		if factor == slower && len(a.over) > 0 {
+			a.over = append(a.over, a.over[0]) // pods are alike
+			continue
+		}
 		over, before := make([]probability, len(edges)), 1.0
 		for i, e := range edges {
 			above := distuv.UnitNormal.Survival(math.Log(e.seconds/MedianLatency/factor) / SpreadLatency)
-			over[i], before = chance(above/before), above
+			over[i], before = keeping(above/before), above
 		}
 		a.over = append(a.over, over)
 	}
@@ -155,6 +159,9 @@ func (a *arm) batch(b Batch, rate, failure float64) (recorded []Pod, served floa
 		if a.s.Sample > 0 {
 			failed := binomial(a.r, p.Failures, a.s.Sample)
 			p.Requests, p.Failures = failed+binomial(a.r, p.Requests-p.Failures, a.s.Sample), failed
+		}
+		if a.s.Fast {
+			continue
 		}
 		left := p.Requests
 		for k, e := range edges {

@@ -45,6 +45,8 @@ type Scenario struct {
 	// Users stay with the arm that they first met; UserBias is the coefficient of variation of their rates of failure.
 	Users    int
 	UserBias float64
+	// Fast says that no request is slow: latency is not drawn, which takes most of the time.
+	Fast bool
 	// Onset is when the candidate gets worse.
 	Onset float64
 	// Margin is how much worse than production's rate, in probability, it may be to pass rightly.
