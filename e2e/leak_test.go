@@ -216,7 +216,7 @@ func (l *leakSite) lookAtBundle(project string) {
 	l.t.Helper()
 	out := l.run(0, "", "build", "-f", project, "--version", "leak-v2", "-o", "json")
 	var said struct{ Reference string }
-	if err := json.Unmarshal([]byte(out[strings.Index(out, "\n{")+1:]), &said); err != nil {
+	if err := json.NewDecoder(strings.NewReader(out[strings.Index(out, "\n{")+1:])).Decode(&said); err != nil {
 		l.t.Fatalf("slipway build: %v\n%s", err, out)
 	}
 	p, err := bundle.Pull(l.t.Context(), said.Reference)
