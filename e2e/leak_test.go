@@ -43,6 +43,7 @@ azure: { tenant: 00000000-0000-4000-8000-000000000010, clientID: 00000000-0000-4
   endpoints: { authority: "https://10.123.0.1:5093", logs: "https://10.123.0.1:5092/v1", management: "https://10.123.0.1:5095" }, caFile: ` + authority + ` }
 environments:
   canary: { strategy: { canary: { steps: [50, 100], hold: "${E2E_HOLD}", deadline: 20s } }, ANY }
+  in-place: { strategy: { rolling: {} }, ANY }
   shown: { values: { telemetry: { otlpEndpoint: "${vault:MARK-first}" } }, strategy: { rolling: {} }, WHERE, secrets: { redis: { host: redis-host } } }
 `
 
