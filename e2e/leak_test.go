@@ -43,6 +43,7 @@ azure: { tenant: 00000000-0000-4000-8000-000000000010, clientID: 00000000-0000-4
   endpoints: { authority: "https://10.123.0.1:5093", logs: "https://10.123.0.1:5092/v1", management: "https://10.123.0.1:5095" }, caFile: ` + authority + ` }
 environments:
   canary: { strategy: { canary: { steps: [50, 100], hold: "${E2E_HOLD}", deadline: 20s } }, ANY }
+  in-place: { strategy: { rolling: {} }, ANY }
   shown: { values: { telemetry: { otlpEndpoint: "${vault:MARK-first}" } }, strategy: { rolling: {} }, WHERE, secrets: { redis: { host: redis-host } } }
 `
 
@@ -216,7 +217,7 @@ func (l *leakSite) lookAtBundle(project string) {
 	l.t.Helper()
 	out := l.run(0, "", "build", "-f", project, "--version", "leak-v2", "-o", "json")
 	var said struct{ Reference string }
-	if err := json.Unmarshal([]byte(out[strings.Index(out, "\n{")+1:]), &said); err != nil {
+	if err := json.NewDecoder(strings.NewReader(out[strings.Index(out, "\n{")+1:])).Decode(&said); err != nil {
 		l.t.Fatalf("slipway build: %v\n%s", err, out)
 	}
 	p, err := bundle.Pull(l.t.Context(), said.Reference)

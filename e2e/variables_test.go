@@ -111,3 +111,37 @@ func TestAVaultInTroubleTouchesNothingAndIsNotInTheWay(t *testing.T) {
 		t.Errorf("after going back the Secrets are %v, want %v", after, first)
 	}
 }
+
+// A changed variable makes another Secret and rolls the pods; going back finds the values of the revision before.
+func TestGoingBackInPlaceFindsTheSecretOfTheRevisionBefore(t *testing.T) {
+	l := newLeakSite(t, "in-place")
+	project := l.project("good", "{}")
+	l.setMarks(project)
+	mounted := func() string {
+		return strings.TrimSpace(l.kubectl("get", "deployment", "calculator-frontend", "-o", `jsonpath={.spec.template.spec.volumes[?(@.name=="redis")].secret.secretName}`))
+	}
+	l.run(0, "", "release", "-f", project, "--env", "in-place", "--version", "in-place-v1")
+	before := mounted()
+	if !strings.HasPrefix(before, "calculator-redis-") {
+		t.Fatalf("the pods mount %q", before)
+	}
+	l.run(0, "", "release", "-f", project, "--env", "in-place", "--version", "in-place-v1")
+	if same := mounted(); same != before {
+		t.Errorf("nothing was changed, but the Secret is %q instead of %q", same, before)
+	}
+	l.run(0, "another value", "vault", "set", "-f", project, "--env", "in-place", "leak-"+runID+"-second")
+	l.run(0, "", "release", "-f", project, "--env", "in-place", "--version", "in-place-v2")
+	if after := mounted(); after == before || !strings.HasPrefix(after, "calculator-redis-") {
+		t.Errorf("after a change the pods mount %q, before %q", after, before)
+	}
+	l.run(0, "", "rollback", "-f", project, "--env", "in-place")
+	if back := mounted(); back != before {
+		t.Errorf("after going back the pods mount %q, want %q", back, before)
+	}
+	if got := l.kubectl("get", "secret", before, "-o", "jsonpath={.immutable}"); got != "true" {
+		t.Errorf("the Secret of the revision before: %s", got)
+	}
+	if journal := l.kubectl("get", "configmap", "slipway-calculator-in-place", "-o", "yaml"); strings.Contains(journal, l.marks["second"]) || !strings.Contains(journal, "leak-"+runID+"-second") {
+		t.Errorf("the journal should name the variable and hold no value:\n%s", journal)
+	}
+}

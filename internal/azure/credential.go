@@ -100,7 +100,7 @@ type SetupError struct {
 }
 
 func (e *SetupError) Error() string {
-	return fmt.Sprintf("cannot sign in to Azure by %s: %s", e.Kind, e.Problem)
+	return fmt.Sprintf("the %s identity is not set up right: %s", strings.TrimSuffix(string(e.Kind), " identity"), e.Problem)
 }
 
 // Credential chooses the identity that this process has, in the order of [Order], and says which it chose. Nothing is asked

@@ -60,7 +60,7 @@ environment is looked at. The exit code is 0 when all is right, and else 2.`,
 		},
 	}
 	a.envFlag(cmd, &env)
-	cmd.Flags().Lookup("env").Annotations = nil // it may be left out
+	delete(cmd.Flags().Lookup("env").Annotations, cobra.BashCompOneRequiredFlag) // it may be left out
 	a.outputFlag(cmd, "how to print it")
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-cd/slipway/internal/config"
+	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/target"
 	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
 )
@@ -62,7 +63,7 @@ query of its own. Name a gate to see only its own. With --run the workspace is a
 			if err != nil {
 				return err
 			}
-			e, err := cfg.Environment(env)
+			e, err := target.Resolve(cmd.Context(), cfg, a.targetOptions(env, event.Discard))
 			if err != nil {
 				return err
 			}

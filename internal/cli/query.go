@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/slipway-cd/slipway/internal/config"
+	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/target"
 	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
 	"github.com/slipway-cd/slipway/internal/telemetry/recorded"
@@ -41,7 +43,7 @@ network. - reads the query from standard input.`,
 			if strings.TrimSpace(text) == "" {
 				return &usageError{err: errors.New("the query is empty")}
 			}
-			ask, err := a.querier(env, directory)
+			ask, err := a.querier(cmd.Context(), env, directory)
 			if err != nil {
 				return err
 			}
@@ -78,7 +80,7 @@ func (a *app) telemetryFlags(cmd *cobra.Command, env, directory *string) {
 }
 
 // querier is what the flags name.
-func (a *app) querier(env, directory string) (loganalytics.Querier, error) {
+func (a *app) querier(ctx context.Context, env, directory string) (loganalytics.Querier, error) {
 	if directory != "" {
 		r, err := recording.Open(directory)
 		if err != nil {
@@ -90,7 +92,7 @@ func (a *app) querier(env, directory string) (loganalytics.Querier, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := cfg.Environment(env)
+	e, err := target.Resolve(ctx, cfg, a.targetOptions(env, event.Discard))
 	if err != nil {
 		return nil, err
 	}

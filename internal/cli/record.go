@@ -35,7 +35,7 @@ a table, a row a line, with the time at which each row had arrived. slipway quer
 			if !end.After(start) {
 				return &usageError{err: fmt.Errorf("--from %s is not before --to %s", stamp(start), stamp(end))}
 			}
-			workspace, err := a.querier(env, "")
+			workspace, err := a.querier(cmd.Context(), env, "")
 			if err != nil {
 				return err
 			}

@@ -187,8 +187,8 @@ func (d *document) checkVault(path string, e Environment) {
 	plain := map[string]string{}
 	for _, r := range d.vaultRefs {
 		if env, _ := environmentOf(r.Path); "environments."+env == path {
-			if plain[r.Name] == "" {
-				plain[r.Name] = r.Path
+			if name := strings.ToLower(r.Name); plain[name] == "" { // Key Vault does not tell cases apart
+				plain[name] = r.Path
 			}
 			if !d.set(at) {
 				d.problem(r.at, r.Path, "${vault:%s} needs a vault, but the environment names none: add %s", r.Ref, at)
@@ -218,8 +218,8 @@ func (d *document) checkVault(path string, e Environment) {
 			switch {
 			case err != nil:
 				d.fail(in, "%s: %v", in, err)
-			case plain[ref.Name] != "":
-				d.fail(in, "the variable %s is used as a secret here and stands in %s, where it would be seen: give the two uses variables of their own", ref.Name, plain[ref.Name])
+			case plain[strings.ToLower(ref.Name)] != "":
+				d.fail(in, "the variable %s is used as a secret here and stands in %s, where it would be seen: give the two uses variables of their own", ref.Name, plain[strings.ToLower(ref.Name)])
 			}
 		}
 	}

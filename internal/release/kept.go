@@ -134,6 +134,6 @@ func (r *run) toRevision(ctx context.Context) error {
 	if err := r.all(ctx, traffic.Split{Production: &before.Backend}, 100); err != nil {
 		return err
 	}
-	r.setSlot(slot, Slot{HelmRelease: s.HelmRelease, Backend: before.Backend, Number: before.Number, Bundle: before.Bundle, Version: before.Version, Since: r.Clock.Now().UTC()})
+	r.setSlot(slot, Slot{HelmRelease: s.HelmRelease, Backend: before.Backend, Number: before.Number, Bundle: before.Bundle, Version: before.Version, Variables: before.Variables, Since: r.Clock.Now().UTC()})
 	return nil
 }

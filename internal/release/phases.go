@@ -41,10 +41,10 @@ func (r *run) deploy(ctx context.Context) error {
 	}
 	b.Slot = slot
 	since := r.Clock.Now().UTC()
-	now := Slot{HelmRelease: d.Release, Backend: b, Number: r.j.Number, Bundle: p.Bundle, Version: p.Version, Since: since}
+	now := Slot{HelmRelease: d.Release, Backend: b, Number: r.j.Number, Bundle: p.Bundle, Version: p.Version, Since: since, Variables: p.Variables}
 	if upgrade {
 		old := r.j.Replaced
-		now.Before = &Earlier{HelmRevision: r.j.HelmBefore, Backend: old.Backend, Number: old.Number, Bundle: old.Bundle, Version: old.Version}
+		now.Before = &Earlier{HelmRevision: r.j.HelmBefore, Backend: old.Backend, Number: old.Number, Bundle: old.Bundle, Version: old.Version, Variables: old.Variables}
 	} else {
 		r.setSlot(slot, now)
 	}

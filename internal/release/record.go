@@ -45,6 +45,8 @@ type Slot struct {
 	Bundle      string          `json:"bundle,omitempty"`
 	Version     string          `json:"version,omitempty"`
 	Since       time.Time       `json:"since"`
+	// Variables are what its release read from the vault.
+	Variables []Variable `json:"variables,omitempty"`
 	// Leaving says that its removal has begun: it must never get traffic again.
 	Leaving bool `json:"leaving,omitempty"`
 	// Before is what an in-place release replaced: what `slipway rollback` goes back to. One level is kept.
@@ -58,6 +60,7 @@ type Earlier struct {
 	Number       int             `json:"number"`
 	Bundle       string          `json:"bundle,omitempty"`
 	Version      string          `json:"version,omitempty"`
+	Variables    []Variable      `json:"variables,omitempty"`
 }
 
 // Plan is the resolved configuration of a release: with the bundle, all that another process needs to continue it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -73,11 +74,15 @@ func (c *charts) Install(ctx context.Context, d release.Deployment) error {
 	if err != nil || c.secrets == nil {
 		return err
 	}
-	keep, err := named(ctx, c.helm, d.Release)
+	old, err := named(ctx, c.helm, d.Release)
 	if err != nil {
 		return err
 	}
-	return c.secrets.prune(ctx, d.Release, keep)
+	current, err := c.secrets.names(d.Release)
+	if err != nil {
+		return err
+	}
+	return c.secrets.prune(ctx, d.Release, func(name string) bool { return slices.Contains(current, name) || old(name) })
 }
 
 func (c *charts) options(d release.Deployment) (chart.InstallOptions, error) {

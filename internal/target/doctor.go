@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -74,7 +75,10 @@ func Examine(ctx context.Context, cfg *config.Config, environment string, o Opti
 			return Diagnosis{}, err
 		}
 	}
-	checks := []func(context.Context) []Finding{e.registry}
+	var checks []func(context.Context) []Finding
+	if known || !e.takesEntra() { // else its trouble is the identity's, which is told
+		checks = append(checks, e.registry)
+	}
 	if (env.Vault.URL != "" || env.Vault.File != "") && (known || env.Vault.URL == "") {
 		checks = append(checks, e.vault)
 	}
@@ -109,10 +113,14 @@ type examination struct {
 
 // usesAzure says whether something of the environment is asked with an identity of Azure.
 func (e *examination) usesAzure() bool {
+	return e.env.Vault.URL != "" || e.env.Cluster.AKS != (config.AKS{}) || e.env.Telemetry.ApplicationInsights != nil || e.takesEntra()
+}
+
+// takesEntra says whether the registry takes Entra tokens.
+func (e *examination) takesEntra() bool {
 	cloud, err := azure.NewCloud(e.env.Azure.Cloud, azure.Endpoints(e.env.Azure.Endpoints))
 	host, _, _ := strings.Cut(e.cfg.Registry, "/")
-	return err != nil || e.env.Vault.URL != "" || e.env.Cluster.AKS != (config.AKS{}) || e.env.Telemetry.ApplicationInsights != nil ||
-		cloud.IsRegistry(host) || len(e.env.Azure.Registries) > 0
+	return err != nil || cloud.IsRegistry(host) || slices.Contains(e.env.Azure.Registries, host)
 }
 
 func (e *examination) identity(ctx context.Context) bool {

@@ -55,6 +55,19 @@ func (s *secrets) name(helmRelease, logical string) (string, error) {
 	return helmRelease + "-" + logical + "-" + fmt.Sprintf("%x", h.Sum(nil)[:5]), nil
 }
 
+// names of all declared Secrets for a Helm release.
+func (s *secrets) names(helmRelease string) ([]string, error) {
+	var all []string
+	for logical := range s.declared {
+		name, err := s.name(helmRelease, logical)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, name)
+	}
+	return all, nil
+}
+
 func (s *secrets) value(text string) (vault.Value, error) {
 	ref, err := vault.ParseRef(text)
 	if err != nil {

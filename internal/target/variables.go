@@ -83,6 +83,15 @@ func (s scope) has(r config.VaultRef, environment string) bool {
 	return true
 }
 
+// Resolve is an environment with its variables in place, but for those of chart values, as a command needs it that looks.
+func Resolve(ctx context.Context, cfg *config.Config, o Options) (config.Environment, error) {
+	cfg, _, err := resolve(ctx, cfg, o.Environment, reachable, o)
+	if err != nil {
+		return config.Environment{}, err
+	}
+	return cfg.Environment(o.Environment)
+}
+
 // resolve reads the variables of an environment, all at once, and puts them in place. Nothing is read where nothing is asked
 // for. Every secret is told to o.Learn before anything else is done with it.
 func resolve(ctx context.Context, cfg *config.Config, environment string, s scope, o Options) (*config.Config, vault.Values, error) {
@@ -124,10 +133,13 @@ func resolveFrom(ctx context.Context, cfg *config.Config, environment string, s 
 	for ref, v := range values {
 		if v.IsSecret() || slices.Contains(secrets, ref) && v.Tags[vault.Tag] != vault.TagPlain {
 			o.learn(v.Secret)
+			if v.Secret.Len() < secret.MinLength {
+				o.warn(fmt.Sprintf("the secret %s has fewer than %d bytes, so that it cannot be masked in output: set a longer one", ref, secret.MinLength))
+			}
 		}
 	}
 	for _, w := range values.Warnings(time.Now()) {
-		o.Sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Warning, Phase: "preflight", Message: w})
+		o.warn(w)
 	}
 	resolved, err := cfg.Resolve(environment, func(r config.VaultRef) (string, error) {
 		v, ok := values[r.Ref]
@@ -143,6 +155,10 @@ func resolveFrom(ctx context.Context, cfg *config.Config, environment string, s 
 		return nil, nil, err
 	}
 	return resolved, values, nil
+}
+
+func (o Options) warn(msg string) {
+	o.Sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Warning, Phase: "preflight", Message: msg})
 }
 
 func (o Options) learn(s secret.Secret) {

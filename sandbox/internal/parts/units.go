@@ -84,7 +84,7 @@ func Units(l layout.Layout, m Machine, t Tasks, p Probes) []supervisor.Unit {
 	}
 
 	azure := supervisor.Unit{
-		Name: "azure", What: "Application Insights, Log Analytics, Entra, Key Vault", Where: layout.AzureQuery,
+		Name: "azure", What: "Application Insights, Log Analytics, Entra, Key Vault, Resource Manager, ACR", Where: layout.AzureQuery,
 		Path: l.Self(), Args: []string{"azure", "--config", l.Conf("azure.json")},
 		Env: []string{gogc}, Inputs: []string{l.Conf("azure.json"), l.PKI("azure.crt")}, Ready: p.HTTP(layout.AzureControl, "/control/"),
 	}
