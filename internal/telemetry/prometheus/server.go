@@ -22,7 +22,7 @@ type Server struct {
 func NewServer(url string, transport http.RoundTripper, now func() time.Time) (*Server, error) {
 	c, err := api.NewClient(api.Config{Address: url, RoundTripper: transport})
 	if err != nil {
-		return nil, fmt.Errorf("Prometheus at %s: %w", url, err)
+		return nil, fmt.Errorf("making a client of Prometheus at %s: %w", url, err)
 	}
 	return &Server{api: v1.NewAPI(c), now: now}, nil
 }
