@@ -3,6 +3,7 @@ package loganalytics
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -53,9 +54,22 @@ func NewClient(cred azcore.TokenCredential, o Options) (*Client, error) {
 	return &Client{logs: logs, workspace: o.Workspace, wait: int(o.Wait.Seconds())}, nil
 }
 
-// Query asks once; the SDK tries again what may succeed. Every error is a *[QueryError]: an answer that the service calls
-// partial is one too.
+// partialTries is how often a query is asked that gets partial answers.
+const partialTries = 3
+
+// Query asks; the SDK tries again what may succeed, and gets a new token in time. An answer that the service calls partial is
+// asked for again too. Every error is a *[QueryError].
 func (c *Client) Query(ctx context.Context, query string) (Answer, error) {
+	for try := 1; ; try++ {
+		a, err := c.once(ctx, query)
+		var q *QueryError
+		if !errors.As(err, &q) || q.Kind != Partial || try == partialTries || ctx.Err() != nil {
+			return a, err
+		}
+	}
+}
+
+func (c *Client) once(ctx context.Context, query string) (Answer, error) {
 	resp, err := c.logs.QueryWorkspace(ctx, c.workspace, azlogs.QueryBody{Query: &query},
 		&azlogs.QueryWorkspaceOptions{Options: &azlogs.QueryOptions{Wait: &c.wait}})
 	if err != nil {

@@ -3,6 +3,7 @@ package loganalytics
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -110,6 +111,47 @@ func TestWhatMaySucceedIsAskedAgainWithinTheQuery(t *testing.T) {
 	})
 	if _, err := c.Query(t.Context(), "AppRequests"); err != nil || calls.Load() != 3 {
 		t.Errorf("%v after %d calls", err, calls.Load())
+	}
+}
+
+func TestAPartialAnswerIsAskedForAgain(t *testing.T) {
+	const whole = `{"tables":[{"name":"PrimaryResult","columns":[{"name":"n","type":"long"}],"rows":[[7]]}]`
+	var calls atomic.Int32
+	c := newClient(t, token{}, func(w http.ResponseWriter, r *http.Request) {
+		if calls.Add(1) < 3 {
+			says(200, whole+`,"error":{"code":"PartialError","message":"There were some errors when processing your query."}}`)(w, r)
+			return
+		}
+		says(200, whole+"}")(w, r)
+	})
+	if a, err := c.Query(t.Context(), "AppRequests"); err != nil || calls.Load() != 3 || len(a.Rows) != 1 {
+		t.Errorf("%+v, %v after %d calls", a, err, calls.Load())
+	}
+}
+
+// shortLived gives tokens that are of no use any more soon.
+type shortLived struct{ given *atomic.Int32 }
+
+func (s shortLived) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: fmt.Sprint(s.given.Add(1)), ExpiresOn: time.Now()}, nil
+}
+
+func TestATokenThatHasExpiredIsRenewed(t *testing.T) {
+	var given atomic.Int32
+	c := newClient(t, shortLived{&given}, func(w http.ResponseWriter, r *http.Request) {
+		if want := fmt.Sprintf("Bearer %d", given.Load()); r.Header.Get("Authorization") != want {
+			says(401, `{"error":{"code":"TokenExpired","message":"the token has expired"}}`)(w, r)
+			return
+		}
+		says(200, `{"tables":[{"name":"PrimaryResult","columns":[],"rows":[]}]}`)(w, r)
+	})
+	for n := range 3 {
+		if _, err := c.Query(t.Context(), "AppRequests"); err != nil {
+			t.Errorf("query %d: %v", n+1, err)
+		}
+	}
+	if given.Load() != 3 {
+		t.Errorf("%d tokens for 3 queries, each after the token before had expired", given.Load())
 	}
 }
 
