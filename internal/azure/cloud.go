@@ -137,24 +137,32 @@ func (c Cloud) ClientOptions(caFile string) (azcore.ClientOptions, error) {
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	transport.MaxIdleConnsPerHost = 16
 	if caFile != "" {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			return azcore.ClientOptions{}, fmt.Errorf("reading the system's certificates: %w", err)
+		var err error
+		if transport.TLSClientConfig.RootCAs, err = Roots(caFile); err != nil {
+			return azcore.ClientOptions{}, err
 		}
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return azcore.ClientOptions{}, fmt.Errorf("reading azure.caFile: %w", err)
-		}
-		if !pool.AppendCertsFromPEM(pem) {
-			return azcore.ClientOptions{}, fmt.Errorf("azure.caFile %s holds no certificate in PEM form", caFile)
-		}
-		transport.TLSClientConfig.RootCAs = pool
 	}
 	return azcore.ClientOptions{
 		Cloud:     c.Configuration(),
 		Transport: &http.Client{Transport: certain{transport}},
 		Telemetry: policy.TelemetryOptions{ApplicationID: "slipway"},
 	}, nil
+}
+
+// Roots are the system's authorities and those of caFile (PEM).
+func Roots(caFile string) (*x509.CertPool, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("reading the system's certificates: %w", err)
+	}
+	pem, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading azure.caFile: %w", err)
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("azure.caFile %s holds no certificate in PEM form", caFile)
+	}
+	return pool, nil
 }
 
 // certain keeps the SDK from trying again when a server's certificate is not believed: that does not pass by itself.

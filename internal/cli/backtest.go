@@ -36,7 +36,7 @@ func (a *app) gateBacktestCommand() *cobra.Command {
 a clock of its own, through the same code. Prints what they would have decided, when, on what evidence and at what cost to
 users, and what other settings would have done.
 
-The gates are those of --env; without it those of the only environment of slipway.yaml that has gates on telemetry, or, where there is
+The gates are those of --env; without it those of the only environment of slipway.yaml that has gates on Application Insights, or, where there is
 no slipway.yaml, failures and latency as they are by default.
 
 --sweep tries other settings, each with each: alpha and beta (probabilities of a wrong fail and of a wrong pass), worseBy (the
@@ -58,8 +58,7 @@ tolerance of all gates that compare rates) and GATE.worseBy.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.directory, "recording", "", "directory of the recording")
 	flags.StringVar(&f.config, "config", "", "slipway.yaml, as --file")
-	a.envFlag(cmd, &f.env)
-	delete(flags.Lookup("env").Annotations, cobra.BashCompOneRequiredFlag)
+	a.optionalEnvFlag(cmd, &f.env)
 	flags.StringVar(&f.candidate, "candidate", "green", "slot of the candidate, blue or green")
 	flags.StringVar(&f.from, "from", "", "when the candidate was deployed (2026-11-25T09:10:00Z); default: its first request")
 	flags.StringVar(&f.to, "to", "", "when to stop looking; default: the end of the recording")
@@ -212,7 +211,7 @@ func (a *app) judgedBy(name string) (*config.Config, config.Environment, string,
 	if name == "" {
 		var judged []string
 		for n, e := range cfg.Environments {
-			if slices.ContainsFunc(e.Gates, func(g string) bool { return cfg.Gates[g].OnTelemetry() }) {
+			if slices.ContainsFunc(e.Gates, func(g string) bool { return cfg.Gates[g].OnInsights() }) {
 				judged = append(judged, n)
 			}
 		}
@@ -236,7 +235,7 @@ func (a *app) judgedBy(name string) (*config.Config, config.Environment, string,
 	}
 	var asked []string
 	for _, g := range e.Gates {
-		if cfg.Gates[g].OnTelemetry() {
+		if cfg.Gates[g].OnInsights() {
 			asked = append(asked, g)
 		}
 	}

@@ -59,8 +59,7 @@ environment is looked at. The exit code is 0 when all is right, and else 2.`,
 			return err
 		},
 	}
-	a.envFlag(cmd, &env)
-	delete(cmd.Flags().Lookup("env").Annotations, cobra.BashCompOneRequiredFlag) // it may be left out
+	a.optionalEnvFlag(cmd, &env)
 	a.outputFlag(cmd, "how to print it")
 	return cmd
 }

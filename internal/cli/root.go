@@ -139,8 +139,12 @@ func (a *app) checkOutput() error {
 
 // envFlag adds --env with completion from slipway.yaml.
 func (a *app) envFlag(cmd *cobra.Command, env *string) {
-	cmd.Flags().StringVarP(env, "env", "e", "", "environment of slipway.yaml")
+	a.optionalEnvFlag(cmd, env)
 	_ = cmd.MarkFlagRequired("env")
+}
+
+func (a *app) optionalEnvFlag(cmd *cobra.Command, env *string) {
+	cmd.Flags().StringVarP(env, "env", "e", "", "environment of slipway.yaml")
 	_ = cmd.RegisterFlagCompletionFunc("env", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		cfg, _, err := config.Load(a.file, a.Getenv)
 		if err != nil {

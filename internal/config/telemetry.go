@@ -30,6 +30,9 @@ type Counters struct {
 	Max     Percent   `yaml:"max,omitempty" json:"max,omitempty"`
 }
 
+// Rate is what the counters are compared by.
+func (c Counters) Rate() Rate { return Rate{WorseBy: c.WorseBy, Margin: c.Margin, Max: c.Max} }
+
 // Judge says how sure gates on telemetry must be, all together.
 type Judge struct {
 	// Alpha is the chance of taking back a version that is as good as its gates want, over all gates and all looks of a

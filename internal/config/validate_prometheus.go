@@ -51,10 +51,8 @@ func (d *document) checkCounters(path string, c *Counters) {
 			d.fail(sub, "%s asks the same of candidate and production: it must name $slot, $service or $release", sub)
 		}
 	}
-	d.checkTolerances(path, c.WorseBy, c.Margin)
-	if sub := path + ".max"; d.set(sub) && (c.Max <= 0 || c.Max >= 1) {
-		d.fail(sub, "%s is %s, but must lie between 0%% and 100%%", sub, c.Max)
-	}
+	rate := c.Rate()
+	d.checkRate(path, &rate)
 }
 
 // example stands for an arm when a query is checked.

@@ -3,11 +3,8 @@ package target
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"net/http"
-	"os"
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -64,15 +61,10 @@ func RegistryAccess(a config.Azure, getenv func(string) string) (authn.Keychain,
 	if !ok {
 		return nil, nil, errors.New("the process has replaced the registry library's HTTP transport")
 	}
-	pool, err := x509.SystemCertPool()
+	pool, err := azure.Roots(a.CAFile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the system's certificates: %w", err)
+		return nil, nil, err
 	}
-	pem, err := os.ReadFile(a.CAFile)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading azure.caFile: %w", err)
-	}
-	pool.AppendCertsFromPEM(pem)
 	own := standard.Clone()
 	own.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	return keychain, own, nil

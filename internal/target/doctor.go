@@ -18,6 +18,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/config"
 	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/release"
+	"github.com/slipway-cd/slipway/internal/telemetry/loganalytics"
 	"github.com/slipway-cd/slipway/internal/vault"
 )
 
@@ -124,29 +125,35 @@ func (e *examination) takesEntra() bool {
 }
 
 func (e *examination) identity(ctx context.Context) bool {
-	limited, cancel := context.WithTimeout(ctx, examineFor)
+	ctx, cancel := context.WithTimeout(ctx, examineFor)
 	defer cancel()
 	a := e.env.Azure
 	cloud, err := azure.NewCloud(a.Cloud, azure.Endpoints(a.Endpoints))
 	if err == nil {
-		client, clientErr := cloud.ClientOptions(a.CAFile)
-		if err = clientErr; err == nil {
-			cred, source, credErr := azure.Credential(azure.Options{Cloud: cloud, Client: client, Tenant: a.Tenant, ClientID: a.ClientID, TokenFile: a.TokenFile, Getenv: e.options.Getenv})
-			if err = credErr; err == nil {
-				e.diagnosis.Found = source.String()
-				for _, p := range source.Passed {
-					e.diagnosis.Passed = append(e.diagnosis.Passed, string(p.Kind)+": "+p.Reason)
-				}
-				var who azure.Identity
-				if who, err = azure.Describe(limited, cred, cloud); err == nil {
-					e.diagnosis.Identity = &who
-					return true
-				}
-			}
-		}
+		err = e.describe(ctx, cloud)
 	}
-	e.diagnosis.Findings = append(e.diagnosis.Findings, Finding{What: "get a token from Entra", Object: cloud.Authority, Problem: err.Error()})
-	return false
+	if err != nil {
+		e.diagnosis.Findings = append(e.diagnosis.Findings, Finding{What: "get a token from Entra", Object: cloud.Authority, Problem: err.Error()})
+	}
+	return err == nil
+}
+
+// describe asks Entra who this is.
+func (e *examination) describe(ctx context.Context, cloud azure.Cloud) error {
+	cred, _, source, err := identityIn(cloud, e.env.Azure, e.options.Getenv)
+	if err != nil {
+		return err
+	}
+	e.diagnosis.Found = source.String()
+	for _, p := range source.Passed {
+		e.diagnosis.Passed = append(e.diagnosis.Passed, string(p.Kind)+": "+p.Reason)
+	}
+	who, err := azure.Describe(ctx, cred, cloud)
+	if err != nil {
+		return err
+	}
+	e.diagnosis.Identity = &who
+	return nil
 }
 
 func (e *examination) vault(ctx context.Context) []Finding {
@@ -286,8 +293,8 @@ func (e *examination) telemetry(ctx context.Context) []Finding {
 		_, err = workspace.Query(ctx, "print answer = 1")
 	}
 	f = f.with(err)
-	var adviser interface{ Next() []string }
-	if errors.As(err, &adviser) && strings.Contains(strings.Join(adviser.Next(), " "), "Log Analytics Reader") {
+	var refused *loganalytics.QueryError
+	if errors.As(err, &refused) && refused.Kind == loganalytics.Forbidden {
 		f.Problem, f.Role = "the workspace does not let this identity query it", `"Log Analytics Reader" on the workspace`
 	}
 	return []Finding{f}

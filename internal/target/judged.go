@@ -95,7 +95,7 @@ func (n namedGate) rate() config.Rate {
 	case n.Availability != nil:
 		return *n.Availability
 	case n.Prometheus != nil:
-		return config.Rate{WorseBy: n.Prometheus.WorseBy, Margin: n.Prometheus.Margin, Max: n.Prometheus.Max}
+		return n.Prometheus.Rate()
 	}
 	return config.Rate{WorseBy: n.KQL.WorseBy, Margin: n.KQL.Margin, Max: config.DefaultMaxRate}
 }

@@ -30,12 +30,18 @@ func identity(a config.Azure, getenv func(string) string) (azcore.TokenCredentia
 	if err != nil {
 		return nil, azcore.ClientOptions{}, err
 	}
+	cred, client, _, err := identityIn(cloud, a, getenv)
+	return cred, client, err
+}
+
+// identityIn is identity in a cloud, with how it was found.
+func identityIn(cloud azure.Cloud, a config.Azure, getenv func(string) string) (azcore.TokenCredential, azcore.ClientOptions, azure.Source, error) {
 	client, err := cloud.ClientOptions(a.CAFile)
 	if err != nil {
-		return nil, azcore.ClientOptions{}, err
+		return nil, azcore.ClientOptions{}, azure.Source{}, err
 	}
-	cred, _, err := azure.Credential(azure.Options{Cloud: cloud, Client: client, Tenant: a.Tenant, ClientID: a.ClientID, TokenFile: a.TokenFile, Getenv: getenv})
-	return cred, client, err
+	cred, source, err := azure.Credential(azure.Options{Cloud: cloud, Client: client, Tenant: a.Tenant, ClientID: a.ClientID, TokenFile: a.TokenFile, Getenv: getenv})
+	return cred, client, source, err
 }
 
 // Workspace is the Log Analytics workspace of an environment, with the identity that is at hand. It asks nothing yet.

@@ -30,14 +30,14 @@ func (g *gates) onTelemetry(c gate.Candidate) ([]gate.Named, error) {
 	}
 	w := &watch{of: c}
 	cfg := judgeConfig(g.env.Judge, g.telemetry, c.Production != "")
-	sources := sources{gates: g, of: c}
+	read := sources{gates: g, of: c}
 	if len(cfg.Gates) > 0 {
 		j, err := judge.New(cfg)
 		if err != nil {
 			return nil, err
 		}
 		w.panel = gate.NewPanel(j, gate.PanelSlots{Candidate: c.Slot, Production: c.Production}, clock.RealClock{})
-		sources.panel = w.panel
+		read.panel = w.panel
 	}
 	if c.Production == "" {
 		g.warn("there is no production to compare with: gates on telemetry go by their objectives")
@@ -50,7 +50,7 @@ func (g *gates) onTelemetry(c gate.Candidate) ([]gate.Named, error) {
 		case c.Production == "" && !n.hasObjective():
 			g.warn("gate "+n.name+" is not asked: it has no objective", "give it one: requests.within")
 		default:
-			w.gates = append(w.gates, gate.Named{Name: n.name, Gate: sources.readBy(n).Gate(n.name, measure(n))})
+			w.gates = append(w.gates, gate.Named{Name: n.name, Gate: read.by(n).Gate(n.name, measure(n))})
 			if n.CountsFailures() {
 				w.failures = append(w.failures, n.name)
 			}
@@ -69,8 +69,8 @@ type sources struct {
 	insights, counters *gate.PanelSource
 }
 
-// readBy is the source of a gate.
-func (s *sources) readBy(n namedGate) *gate.PanelSource {
+// by is the source of a gate.
+func (s *sources) by(n namedGate) *gate.PanelSource {
 	g := s.gates
 	if n.Prometheus != nil {
 		if s.counters == nil {

@@ -135,12 +135,7 @@ func (b *Bench) slipwayBack(ctx context.Context, r router, f backFigures, run in
 	if err != nil {
 		return err
 	}
-	stopped := false
-	defer func() {
-		if !stopped {
-			_, _ = v.Stop()
-		}
-	}()
+	defer func() { _, _ = v.Stop() }()
 	const production = "blue" // the first release's slot; nothing is promoted after it
 	if err := v.Await(ctx, "production before the release", visitor.OnlyFrom(production, visitor.Rate/2)); err != nil {
 		return err
@@ -152,7 +147,6 @@ func (b *Bench) slipwayBack(ctx context.Context, r router, f backFigures, run in
 	if err := v.Await(ctx, "production after the release", visitor.OnlyFrom(production, visitor.Rate/2)); err != nil {
 		return err
 	}
-	stopped = true
 	answers, err := v.Stop()
 	if err != nil {
 		return err
@@ -208,12 +202,7 @@ func (b *Bench) handBack(ctx context.Context, r router, change func() (time.Time
 	if err != nil {
 		return 0, err
 	}
-	stopped := false
-	defer func() {
-		if !stopped {
-			_, _ = v.Stop()
-		}
-	}()
+	defer func() { _, _ = v.Stop() }()
 	half := func(all []visitor.Answer) bool { // both answer, at the rate they should
 		const n = visitor.Rate
 		if len(all) < n {
@@ -240,7 +229,6 @@ func (b *Bench) handBack(ctx context.Context, r router, change func() (time.Time
 	if err := v.Await(ctx, "answers from blue only", visitor.OnlyFrom("blue", visitor.Rate)); err != nil {
 		return 0, err
 	}
-	stopped = true
 	answers, err := v.Stop()
 	if err != nil {
 		return 0, err

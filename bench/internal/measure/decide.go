@@ -112,12 +112,7 @@ func (b *Bench) decideBy(ctx context.Context, s source, made map[string]bundle) 
 	if err != nil {
 		return err
 	}
-	stopped := false
-	defer func() {
-		if !stopped {
-			_, _ = v.Stop()
-		}
-	}()
+	defer func() { _, _ = v.Stop() }()
 	if _, _, err := b.release(ctx, made[s.production], s.env, 0); err != nil {
 		return fmt.Errorf("deciding by %s: installing production: %w", s.what, err)
 	}
@@ -149,7 +144,6 @@ func (b *Bench) decideBy(ctx context.Context, s source, made map[string]bundle) 
 			}
 		}
 	}
-	stopped = true
 	answers, err := v.Stop()
 	if err != nil {
 		return err

@@ -35,6 +35,7 @@ type Visitor struct {
 	cmd    *exec.Cmd
 	errs   bytes.Buffer
 	read   chan struct{}
+	end    func() ([]Answer, error)
 	change chan struct{} // holds one token when answers have come since the last look
 
 	mu      sync.Mutex
@@ -52,6 +53,7 @@ func Start(cmd *exec.Cmd, url, host string, rate int) (*Visitor, error) {
 		"--output", "json", "--record", "/dev/fd/3")
 	cmd.ExtraFiles = []*os.File{w}
 	v := &Visitor{cmd: cmd, read: make(chan struct{}), change: make(chan struct{}, 1)}
+	v.end = sync.OnceValues(v.stop)
 	cmd.Stderr = &v.errs
 	err = cmd.Start()
 	_ = w.Close()
@@ -118,8 +120,10 @@ func (v *Visitor) Await(ctx context.Context, what string, wanted func([]Answer) 
 	}
 }
 
-// Stop ends the load, after the requests under way have been answered, and gives every answer.
-func (v *Visitor) Stop() ([]Answer, error) {
+// Stop ends the load, after the requests under way have been answered, and gives every answer. Another call gives the same again.
+func (v *Visitor) Stop() ([]Answer, error) { return v.end() }
+
+func (v *Visitor) stop() ([]Answer, error) {
 	_ = v.cmd.Process.Signal(syscall.SIGTERM)
 	<-v.read
 	if err := v.cmd.Wait(); err != nil {

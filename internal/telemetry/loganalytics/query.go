@@ -70,6 +70,15 @@ type counted struct{ kind, table, failing string }
 // availability tests are synthetic by nature, and come from whoever tests: neither excludes them.
 const availability = "availability"
 
+// Tables are all that a look can count.
+func Tables() []string {
+	var names []string
+	for _, t := range (Spec{Exceptions: true, Dependencies: true, Availability: true}).tables() {
+		names = append(names, t.table)
+	}
+	return names
+}
+
 // tables are those that the spec wants counted, requests first.
 func (s Spec) tables() []counted {
 	out := []counted{{"requests", "AppRequests", "Success == false"}}

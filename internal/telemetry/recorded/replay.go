@@ -38,10 +38,10 @@ func NewReplay(db kql.Database) (*Replay, error) {
 // At sets the time.
 func (r *Replay) At(t time.Time) { r.now = column.FromTime(t) }
 
-// Last is when the last row of the counted tables arrived.
+// Last is when the last row of the tables that looks count arrived.
 func (r *Replay) Last() time.Time {
 	var last int64
-	for _, name := range countable {
+	for _, name := range loganalytics.Tables() {
 		if t, ok := r.db.Table(name); ok {
 			arrived := t.Vectors[t.Index(kql.IngestedAt)]
 			for i := range t.Rows {
@@ -148,9 +148,6 @@ func (s byArrival) first(n int) *column.Table {
 	return t
 }
 
-// countable are the tables that looks count.
-var countable = []string{"AppRequests", "AppExceptions", "AppDependencies"}
-
 // check says what keeps a recording from being replayed.
 func check(db kql.Database) error {
 	requests, ok := db.Table("AppRequests")
@@ -160,7 +157,7 @@ func check(db kql.Database) error {
 	if requests.Rows == 0 {
 		return fmt.Errorf("its table AppRequests is empty: no request was recorded; record a time with traffic")
 	}
-	for _, name := range countable {
+	for _, name := range loganalytics.Tables() {
 		t, ok := db.Table(name)
 		if !ok || t.Rows == 0 {
 			continue
