@@ -94,7 +94,7 @@ func (a *app) backtest(ctx context.Context, f backtesting) error {
 	}
 	r, err := recording.Open(f.directory)
 	if err != nil {
-		return &usageError{err: err}
+		return &usageError{err: err, next: []string{"slipway record --env … DIR makes a recording"}}
 	}
 	replay, err := recorded.NewReplay(r)
 	if err != nil {

@@ -79,6 +79,8 @@ func TestEachFailureOfAQueryIsToldApart(t *testing.T) {
 	}{
 		"wrong column": {token{}, says(400, `{"error":{"code":"BadArgumentError","message":"The request had some invalid properties","innererror":{"code":"SemanticError","message":"A semantic error occurred.","innererror":{"code":"SEM0100","message":"'where' operator: Failed to resolve column named 'Nope'","line":3,"pos":9}}}}`),
 			Wrong, true, "line 3, column 10: 'where' operator: Failed to resolve column named 'Nope'"},
+		"its place once": {token{}, says(400, `{"error":{"code":"BadArgumentError","message":"m","innererror":{"code":"SEM0100","message":"no column Nope, at line [2,8]","line":2,"pos":8}}}`),
+			Wrong, true, "line 2, column 9: no column Nope"},
 		"no permission": {token{}, says(403, `{"error":{"code":"InsufficientAccessError","message":"The provided credentials have insufficient access to perform the requested operation"}}`),
 			Forbidden, true, "insufficient access"},
 		"no workspace": {token{}, says(404, `{"error":{"code":"PathNotFoundError","message":"The requested path does not exist"}}`), NoWorkspace, true, workspace},
@@ -93,7 +95,7 @@ func TestEachFailureOfAQueryIsToldApart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := newClient(t, c.cred, c.answer).Query(t.Context(), "AppRequests")
 			var q *QueryError
-			if !errors.As(err, &q) || q.Kind != c.kind || q.Final() != c.final || !strings.Contains(err.Error(), c.says) {
+			if !errors.As(err, &q) || q.Kind != c.kind || q.Final() != c.final || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "at line [") {
 				t.Errorf("%v (%+v)", err, q)
 			}
 		})

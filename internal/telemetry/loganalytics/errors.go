@@ -63,7 +63,7 @@ func (e *QueryError) Final() bool {
 func (e *QueryError) Next() []string {
 	switch e.Kind {
 	case Wrong:
-		return []string{"slipway gate explain shows the query"}
+		return []string{"slipway gate explain shows the query of a gate"}
 	case NoWorkspace:
 		return []string{"telemetry.applicationInsights.workspace is the workspace's id: az monitor log-analytics workspace show --query customerId"}
 	case Forbidden:
@@ -121,6 +121,7 @@ func explain(err error, workspace string) error {
 			e.Message = d.Message
 			if d.Line > 0 {
 				e.Line, e.Column = d.Line, d.Pos+1 // the service counts characters from 0
+				e.Message = strings.TrimSuffix(d.Message, fmt.Sprintf(", at line [%d,%d]", d.Line, d.Pos))
 			}
 		}
 	}

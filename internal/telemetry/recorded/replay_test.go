@@ -182,14 +182,15 @@ func TestARecordingFromWhichNobodyCanTellIsRefused(t *testing.T) {
 		})
 	}
 	for says, db := range map[string]memory{
-		"it has no table AppRequests":                         {},
-		"its table AppRequests is empty":                      {"AppRequests": table(0, "", 0)},
-		"3 of 3 rows have no _IngestedAt, the first is row 1": {"AppRequests": table(3, kql.IngestedAt, 0)},
-		"have no TimeGenerated":                               {"AppRequests": table(3, "TimeGenerated", 0)},
-		"have no ItemCount":                                   {"AppRequests": table(3, "ItemCount", 0)},
-		"3 of 3 rows have neither OperationId nor Id":         {"AppRequests": table(3, "Id", 0)},
-		"no row has Success":                                  {"AppRequests": table(3, "Success", 0)},
-		"no row has DurationMs":                               {"AppRequests": table(3, "DurationMs", 0)},
+		"it has no table AppRequests":                             {},
+		"its table AppRequests is empty":                          {"AppRequests": table(0, "", 0)},
+		"3 of 3 rows have no _IngestedAt, the first is row 1":     {"AppRequests": table(3, kql.IngestedAt, 0)},
+		"AppAvailabilityResults: 2 of 2 rows have no _IngestedAt": {"AppRequests": table(3, "", 0), "AppAvailabilityResults": table(2, kql.IngestedAt, 0)},
+		"have no TimeGenerated":                                   {"AppRequests": table(3, "TimeGenerated", 0)},
+		"have no ItemCount":                                       {"AppRequests": table(3, "ItemCount", 0)},
+		"3 of 3 rows have neither OperationId nor Id":             {"AppRequests": table(3, "Id", 0)},
+		"no row has Success":                                      {"AppRequests": table(3, "Success", 0)},
+		"no row has DurationMs":                                   {"AppRequests": table(3, "DurationMs", 0)},
 		"row 1 arrived at 2026-11-25T11:59:59.0000000Z, before it happened at 2026-11-25T12:00:00.0000000Z: a clock went back": {"AppRequests": table(3, "", -time.Second)},
 	} {
 		if _, err := recorded.NewReplay(db); err == nil || !strings.Contains(err.Error(), says) {
