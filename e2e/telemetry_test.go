@@ -203,7 +203,7 @@ func TestAConnectionStringThatDoesNotParseIsSaidByTheReleaseThatItEnds(t *testin
 	t.Parallel()
 	s := newWatchedSite(t, "astray")
 	r := s.release(t, "seen", astray, 3)
-	r.says(t, "container frontend: ended", "exit code 2")
+	r.says(t, "last with exit code 2: cannot start: ", "connection string: ")
 }
 
 // forget drops the answers so far.

@@ -225,7 +225,7 @@ func (a *app) openHere(ctx context.Context, env string, sink event.Sink) (*targe
 }
 
 func (a *app) targetOptions(env string, sink event.Sink) target.Options {
-	return target.Options{Environment: env, Program: a.Version, Sink: sink, Getenv: a.Getenv, Learn: a.learn, Log: a.log()}
+	return target.Options{Environment: env, Program: a.Version, Sink: sink, Getenv: a.Getenv, Learn: a.learn, Redact: a.masker.String, Log: a.log()}
 }
 
 // pull reads a bundle from a registry that may be Azure's.

@@ -23,13 +23,18 @@ type Store struct {
 	client               corev1client.ConfigMapInterface
 	namespace            string
 	service, environment string
+	redact               func(string) string
 }
 
 var _ release.Store = (*Store)(nil)
 
-// New makes a store; it does not contact the cluster.
-func New(client kubernetes.Interface, namespace, service, environment string) *Store {
-	return &Store{client: client.CoreV1().ConfigMaps(namespace), namespace: namespace, service: service, environment: environment}
+// New makes a store; it does not contact the cluster. The record goes through redact first, because a reason may quote
+// what a container or a server said; nil keeps it as it is.
+func New(client kubernetes.Interface, namespace, service, environment string, redact func(string) string) *Store {
+	if redact == nil {
+		redact = func(s string) string { return s }
+	}
+	return &Store{client: client.CoreV1().ConfigMaps(namespace), namespace: namespace, service: service, environment: environment, redact: redact}
 }
 
 // Name of the ConfigMap and of the Lease of a service in an environment.
@@ -84,7 +89,7 @@ func (s *Store) Save(ctx context.Context, rec *release.Record) error {
 	}
 	cm := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Name: s.name(), Namespace: s.namespace, Labels: s.labels(), ResourceVersion: rec.Version},
-		Data:       map[string]string{recordKey: string(raw)},
+		Data:       map[string]string{recordKey: s.redact(string(raw))},
 	}
 	var saved *corev1.ConfigMap
 	if rec.Version == "" {

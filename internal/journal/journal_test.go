@@ -20,6 +20,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/slipway-cd/slipway/internal/release"
+	"github.com/slipway-cd/slipway/internal/secret"
 	"github.com/slipway-cd/slipway/internal/traffic"
 )
 
@@ -47,7 +48,7 @@ func cluster(objects ...runtime.Object) *fake.Clientset {
 	return client
 }
 
-func store(c *fake.Clientset) *Store { return New(c, "ns", "svc", "prod") }
+func store(c *fake.Clientset) *Store { return New(c, "ns", "svc", "prod", nil) }
 
 func TestWhatIsSavedIsLoaded(t *testing.T) {
 	s := store(cluster())
@@ -216,5 +217,36 @@ func TestClearedRequestsAreGone(t *testing.T) {
 	}
 	if list, err := c.CoreV1().ConfigMaps("ns").List(t.Context(), metav1.ListOptions{}); err != nil || len(list.Items) != 0 {
 		t.Errorf("left: %v, %v", list.Items, err)
+	}
+}
+
+func TestASecretThatAReasonQuotesIsNotKept(t *testing.T) {
+	const value = `tr0ub"4dor&3`
+	client := cluster()
+	var m secret.Masker
+	m.Add(secret.New(value))
+	s := New(client, "ns", "svc", "prod", m.String)
+	rec, err := s.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rec.History = []release.Summary{{Number: 1, Reason: "the container said: no user " + value}}
+	if err := s.Save(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	maps, err := client.CoreV1().ConfigMaps("ns").List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(maps.Items) != 1 {
+		t.Fatalf("want the journal, got %d: %v", len(maps.Items), err)
+	}
+	for _, cm := range maps.Items {
+		for key, text := range cm.Data {
+			if strings.Contains(text, "4dor") || !strings.Contains(text, secret.Mask) {
+				t.Errorf("%s of %s is not masked: %s", key, cm.Name, text)
+			}
+		}
+	}
+	again, err := s.Load(t.Context())
+	if err != nil || again.History[0].Reason != "the container said: no user "+secret.Mask {
+		t.Errorf("the masked record does not read back: %+v, %v", again, err)
 	}
 }

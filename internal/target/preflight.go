@@ -145,7 +145,7 @@ func (p *preflight) after(ctx context.Context) error {
 			return fmt.Errorf("looking into environment %s, which must have promoted the bundle first: %w", name, err)
 		}
 	}
-	rec, err := journal.New(clients.Kube, env.Namespace, p.target.Config.Service, name).Load(ctx)
+	rec, err := journal.New(clients.Kube, env.Namespace, p.target.Config.Service, name, nil).Load(ctx)
 	if err != nil {
 		return err
 	}

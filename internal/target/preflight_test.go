@@ -162,7 +162,7 @@ func TestABundleMustHaveBeenPromotedInTheEnvironmentBefore(t *testing.T) {
 			kube := fake.NewClientset()
 			if c.history != nil {
 				rec := &release.Record{Schema: release.Schema, Service: "svc", Environment: "dev", History: c.history}
-				if err := journal.New(kube, "dev-ns", "svc", "dev").Save(t.Context(), rec); err != nil {
+				if err := journal.New(kube, "dev-ns", "svc", "dev", nil).Save(t.Context(), rec); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -36,6 +36,8 @@ type Options struct {
 	Getenv  func(string) string
 	// Learn takes each secret as soon as it is read, so that nothing that is written shows it.
 	Learn func(secret.Secret)
+	// Redact masks in a text the secrets that were learned; it is used for what is kept in the cluster. Nil: nothing is masked.
+	Redact func(string) string
 	// Log takes what libraries say; default: nothing.
 	Log io.Writer
 	// Unlock marks a Helm release that was left pending as failed, instead of refusing it.
@@ -102,7 +104,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 	if err != nil {
 		return nil, err
 	}
-	store := journal.New(clients.Kube, env.Namespace, cfg.Service, o.Environment)
+	store := journal.New(clients.Kube, env.Namespace, cfg.Service, o.Environment, o.Redact)
 	source := kube.NewSource(clients.Kube)
 	gates, err := newGates(cfg, env, source, o.Sink)
 	if err != nil {

@@ -172,6 +172,8 @@ spec:
             {{- with include "calculator.faults" $part.faults | trim }}
             {{- . | nindent 12 }}
             {{- end }}
+          # Why it could not start stands in the pod's status, so that who releases it can say so.
+          terminationMessagePolicy: FallbackToLogsOnError
           # Ready within a second of being so; no failed probe is needed to learn of a stop.
           readinessProbe:
             httpGet: {path: /readyz, port: http}

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -114,11 +115,37 @@ func crashed(cs corev1.ContainerStatus, t *corev1.ContainerStateTerminated) Find
 		f.Problem, f.Message, f.Final = CannotStart, start(t.Message), f.Final || noCommand(t.Message)
 	default:
 		f.Message = fmt.Sprintf("%s, last with exit code %d", times, t.ExitCode)
-		if m := short(t.Message); m != "" {
+		if m := lastWords(t.Message); m != "" {
 			f.Message += ": " + m
 		}
 	}
 	return f
+}
+
+// lastWords is the line that says why a container ended: what it wrote to its termination message, or the end of its log
+// where the pod's terminationMessagePolicy is FallbackToLogsOnError. A panic's line stands above its stack; of a JSON log
+// line only the words are kept.
+func lastWords(message string) string {
+	var last string
+	for line := range strings.Lines(message) {
+		if line = strings.TrimSpace(line); line != "" {
+			last = line
+		}
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			break
+		}
+	}
+	var fields map[string]any
+	if json.Unmarshal([]byte(last), &fields) != nil {
+		return short(last)
+	}
+	var words []string
+	for _, key := range []string{"msg", "message", "error", "err"} {
+		if s, ok := fields[key].(string); ok && s != "" {
+			words = append(words, s)
+		}
+	}
+	return short(orElse(strings.Join(words, ": "), last))
 }
 
 // start drops the runtime's layers from the sentence that says why a container could not be started.
