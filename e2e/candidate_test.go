@@ -13,14 +13,15 @@ import (
 	"github.com/slipway-cd/slipway/internal/event"
 )
 
-// A candidate that does not come up is taken back without any visitor having reached it.
-func TestNobodySeesACandidateThatDoesNotComeUp(t *testing.T) {
+// A candidate that does not come up, or fails the smoke gate, is taken back without any visitor having reached it.
+func TestNobodySeesACandidateThatDoesNotComeUpOrFailsTheSmokeGate(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		variant, env string
 		within       time.Duration // from the deployment to the decision to go back
 		says         []string
 	}{
+		{flawed, "tried", 20 * time.Second, []string{"gate trial"}},
 		{neverReady, "impatient", 20 * time.Second, []string{"not ready after 12s"}},                                                       // readyTimeout is 12s
 		{crashing, "canary", 2 * time.Minute, []string{"crash"}},                                                                           // readyTimeout is 5m
 		{imageless, "canary-nginx", 40 * time.Second, []string{registry + "/calculator-frontend@sha256:0123456789ab", "calculator-green"}}, // readyTimeout is 5m

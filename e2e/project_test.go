@@ -21,6 +21,7 @@ const (
 	v1         = "v1"
 	v2         = "v2"
 	failing    = "failing"     // every second API call is answered with status 500
+	flawed     = "flawed"      // one in five is, by chance
 	neverReady = "never-ready" // its readiness probe never passes
 	crashing   = "crashing"    // exits a second after its start
 	imageless  = "imageless"   // names an image that its registry does not have
@@ -51,6 +52,9 @@ gates:
   smoke:
     at: smoke
     probe: { path: SMOKE, count: 3 }
+  trial:
+    at: smoke
+    probe: TRIAL
   answers:
     at: steps
     probe: ANSWERS
@@ -95,6 +99,7 @@ var environments = map[string]string{
 	"slow":          `strategy: { canary: { steps: [30, 100], hold: "${E2E_HOLD}" } }`,
 	"impatient":     `strategy: { canary: { steps: [50, 100] } }, readyTimeout: 12s`,
 	"after":         `strategy: { canary: {} }, after: canary`,
+	"tried":         `strategy: { canary: { steps: [10, 100] } }, gates: [trial]`,
 	"no-gateway":    `strategy: { canary: {} }, router: { gateway: { name: nobody, namespace: gateway-system } }`,
 	"adopting":      `strategy: { canary: { steps: [10, 50, 100], bake: 2s } }`,
 	"seen":          `strategy: { canary: { steps: [50, 100], deadline: "${E2E_DEADLINE}" } }, ` + watched,
@@ -239,6 +244,8 @@ func compose(t *testing.T, name string) (string, error) {
 		}
 	case failing:
 		faults = "{ failureRate: 0.5 }"
+	case flawed:
+		faults = "{ failureRate: 0.2, random: true }"
 	case neverReady:
 		faults = "{ neverReady: true }"
 	case crashing:
@@ -260,6 +267,6 @@ func compose(t *testing.T, name string) (string, error) {
 			}
 		}
 	}
-	return strings.NewReplacer("SERVICE", service, "REGISTRY", registry, "ROOT", suite.root, "CHART", chart, "SMOKE", smoke, "ANSWERS", answers,
+	return strings.NewReplacer("SERVICE", service, "REGISTRY", registry, "ROOT", suite.root, "CHART", chart, "SMOKE", smoke, "ANSWERS", answers, "TRIAL", strings.Replace(answers, "count: 30, allowedFailures: 2", "count: 50", 1),
 		"VALUES", strings.NewReplacer("FRONTEND", frontend, "FAULTS", faults, "TELEMETRY", telemetry).Replace(values)).Replace(slipwayYAML) + environments(service), nil
 }
