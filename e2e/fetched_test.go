@@ -228,8 +228,8 @@ func (l *leakSite) holds(name, key, want string) *corev1.Secret {
 	return s
 }
 
-// only is the one name of a slot.
-func only(t *testing.T, names map[string][]string, slot string) string {
+// onlyOne is the one name of a slot.
+func onlyOne(t *testing.T, names map[string][]string, slot string) string {
 	t.Helper()
 	if len(names[slot]) != 1 {
 		t.Fatalf("slot %s should have one: %v", slot, names)
@@ -290,7 +290,7 @@ func TestExternalSecretsFetchesWhatSlipwayMayNotRead(t *testing.T) {
 		t.Errorf("the doctor should look at who fetches:\n%s", out)
 	}
 	l.run(0, "", "release", "-f", project, "--env", "canary", "--version", "external-v1", "-v")
-	one := only(t, l.names(externalSecrets), "blue")
+	one := onlyOne(t, l.names(externalSecrets), "blue")
 	if s := l.holds(one, "first", l.marks["first"]); s.Immutable == nil || !*s.Immutable || s.OwnerReferences[0].Kind != "ExternalSecret" {
 		t.Errorf("the Secret: immutable %v, of %v", s.Immutable, s.OwnerReferences)
 	}
@@ -305,7 +305,7 @@ func TestExternalSecretsFetchesWhatSlipwayMayNotRead(t *testing.T) {
 				t.Errorf("should say %q:\n%s", s, out)
 			}
 		}
-		if names := l.names(externalSecrets); len(names["green"]) != 0 || only(t, names, "blue") != one {
+		if names := l.names(externalSecrets); len(names["green"]) != 0 || onlyOne(t, names, "blue") != one {
 			t.Errorf("after going back there are %v", names)
 		}
 	}
@@ -319,7 +319,7 @@ func TestExternalSecretsFetchesWhatSlipwayMayNotRead(t *testing.T) {
 	l.run(0, "another value", "vault", "set", "-f", project, "--env", "canary", "leak-"+runID+"-second")
 	l.run(0, "", "release", "-f", project, "--env", "canary", "--version", "external-v2", "-o", "json")
 	names := l.names(externalSecrets)
-	l.holds(only(t, names, "green"), "second", "another value")
+	l.holds(onlyOne(t, names, "green"), "second", "another value")
 	if len(names["blue"]) != 0 {
 		t.Errorf("the old slot's are left: %v", names)
 	}
@@ -350,7 +350,7 @@ func TestTheCSIDriverFetchesWhatSlipwayMayNotRead(t *testing.T) {
 	define(t, providerClassDefinition)
 
 	l.run(0, "", "release", "-f", project, "--env", "canary", "--version", "csi-v1", "-v")
-	one := only(t, l.names(providerClasses), "blue")
+	one := onlyOne(t, l.names(providerClasses), "blue")
 	l.holds(one, "third", l.marks["third"])
 	driver.mu.Lock()
 	for pod, files := range driver.mounted {
@@ -372,7 +372,7 @@ func TestTheCSIDriverFetchesWhatSlipwayMayNotRead(t *testing.T) {
 			t.Errorf("should say %q:\n%s", s, out)
 		}
 	}
-	if names := l.names(providerClasses); len(names["green"]) != 0 || only(t, names, "blue") != one {
+	if names := l.names(providerClasses); len(names["green"]) != 0 || onlyOne(t, names, "blue") != one {
 		t.Errorf("after going back there are %v", names)
 	}
 	driver.refuse(false)
@@ -381,7 +381,7 @@ func TestTheCSIDriverFetchesWhatSlipwayMayNotRead(t *testing.T) {
 	l.run(0, "another value", "vault", "set", "-f", project, "--env", "canary", "leak-"+runID+"-second")
 	l.run(0, "", "release", "-f", project, "--env", "canary", "--version", "csi-v2", "-o", "json")
 	names := l.names(providerClasses)
-	l.holds(only(t, names, "green"), "second", "another value")
+	l.holds(onlyOne(t, names, "green"), "second", "another value")
 	if left := l.names(secretsResource()); len(names["blue"]) != 0 || len(left["blue"]) != 0 {
 		t.Errorf("the old slot's are left: %v %v", names, left)
 	}
