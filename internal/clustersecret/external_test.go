@@ -90,8 +90,8 @@ func TestAStoreThatCannotServeIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 	}
 }
 
-// waits runs Wait for one Secret of a cluster that changes meanwhile, and gives what it said, its error, and how long it took.
-func waits(t *testing.T, c *fakeCluster, change func()) (said []string, err error, took time.Duration) {
+// waits runs Wait for one Secret of a cluster that changes meanwhile, and gives what it said and how long it took.
+func waits(t *testing.T, c *fakeCluster, change func()) (said []string, took time.Duration, err error) {
 	t.Helper()
 	e := External{Cluster: c.Cluster, Store: "team-vault", Kind: SecretStore, Say: func(object, message string) { said = append(said, object+": "+message) }}
 	if err := e.Apply(t.Context(), redis(), false); err != nil {
@@ -102,7 +102,7 @@ func waits(t *testing.T, c *fakeCluster, change func()) (said []string, err erro
 		go change()
 	}
 	err = e.Wait(t.Context(), []string{redis().Name}, 2*time.Minute)
-	return said, err, time.Since(begin)
+	return said, time.Since(begin), err
 }
 
 func (c *fakeCluster) report(t *testing.T, status, reason, message string) {
@@ -123,7 +123,7 @@ func (c *fakeCluster) synced(t *testing.T) {
 func TestASecretIsWaitedForUntilItIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, external1)
-		said, err, took := waits(t, c, func() {
+		said, took, err := waits(t, c, func() {
 			time.Sleep(10 * time.Second)
 			c.report(t, "False", "SecretSyncedError", "could not get secret data from provider")
 			time.Sleep(10 * time.Second)
@@ -164,7 +164,7 @@ func TestASecretThatDoesNotComeInTimeIsToldInTheOperatorsWords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				cluster := newCluster(t, external1)
-				_, err, took := waits(t, cluster, func() {
+				_, took, err := waits(t, cluster, func() {
 					if c.change != nil {
 						c.change(t, cluster)
 					}
@@ -197,7 +197,7 @@ func TestAWaitEndsWithItsRelease(t *testing.T) {
 func TestAnExternalSecretThatIsTakenAwayIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, external1)
-		_, err, took := waits(t, c, func() {
+		_, took, err := waits(t, c, func() {
 			time.Sleep(time.Second)
 			if err := c.dynamic.Tracker().Delete(external1, "shop", redis().Name); err != nil {
 				t.Error(err)
