@@ -269,9 +269,9 @@ func TestExternalSecretsFetchesWhatSlipwayMayNotRead(t *testing.T) {
 		}
 		l.empty()
 	}
-	refused("this cluster does not know externalsecrets.external-secrets.io", "next: helm install external-secrets")
+	refused("this cluster does not know externalsecrets.external-secrets.io", "helm install external-secrets")
 	define(t, externalSecretDefinition, secretStoreDefinition)
-	refused("secretstore/"+l.namespace+"/team-vault does not exist", "next: make it")
+	refused("secretstore/"+l.namespace+"/team-vault does not exist", "make it")
 	store := makeStore(t, l.namespace, "team-vault", vaultURL)
 	refused("has no condition Ready")
 	ready := func(status, reason, message string) {
@@ -343,7 +343,7 @@ func TestTheCSIDriverFetchesWhatSlipwayMayNotRead(t *testing.T) {
 	project := l.fetchedProject("good", "{ csi: { clientID: "+client+" } }", vaultURL, caFile, "2m")
 	hasty := l.fetchedProject("hasty", "{ csi: { clientID: "+client+" } }", vaultURL, caFile, "20s")
 	l.setMarks(project)
-	if out := l.run(2, "", "release", "-f", project, "--env", "canary", "--version", "csi-v1"); !strings.Contains(out, "does not know secretproviderclasses") || !strings.Contains(out, "next: az aks enable-addons --addons azure-keyvault-secrets-provider") {
+	if out := l.run(2, "", "release", "-f", project, "--env", "canary", "--version", "csi-v1"); !strings.Contains(out, "does not know secretproviderclasses") || !strings.Contains(out, "az aks enable-addons --addons azure-keyvault-secrets-provider") {
 		t.Errorf("should say what to install:\n%s", out)
 	}
 	l.empty()

@@ -185,7 +185,7 @@ func (e External) Wait(ctx context.Context, names []string, timeout time.Duratio
 	err = wait.PollUntilContextTimeout(ctx, interval, timeout, true, func(ctx context.Context) (bool, error) {
 		for _, name := range names {
 			ready, now, err := e.look(ctx, r, name)
-			if err != nil {
+			if err != nil || ctx.Err() != nil { // cut off at the end of the time, a look says nothing
 				return false, err
 			}
 			if ready {

@@ -12,7 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	clienttesting "k8s.io/client-go/testing"
 )
 
 const vaultURL = "https://dev1-vault.vault.azure.net"
@@ -176,6 +178,24 @@ func TestASecretThatDoesNotComeInTimeIsToldInTheOperatorsWords(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestALookThatIsCutOffByTheEndSaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, external1)
+		begin := time.Now()
+		c.dynamic.PrependReactor("get", "externalsecrets", func(clienttesting.Action) (bool, runtime.Object, error) {
+			if time.Since(begin) < 119*time.Second {
+				return false, nil, nil
+			}
+			time.Sleep(2 * time.Second)
+			return true, nil, context.DeadlineExceeded
+		})
+		_, _, err := waits(t, c, func() { c.report(t, "False", "SecretSyncedError", "could not get secret data from provider") })
+		if err == nil || !strings.Contains(err.Error(), "within 2m0s: could not get secret data from provider") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestAWaitEndsWithItsRelease(t *testing.T) {
