@@ -252,4 +252,3 @@ func decode(o *unstructured.Unstructured, into any) error {
 func secretsResource() schema.GroupVersionResource {
 	return corev1.SchemeGroupVersion.WithResource("secrets")
 }
-
