@@ -166,6 +166,17 @@ func restricted(t *testing.T, name string, spec corev1.PodSpec) {
 	}
 }
 
+func TestRedisIsMountedFromWhoeverFetchesIt(t *testing.T) {
+	for csi, want := range map[bool]string{false: "secret: {secretName: \"shop-redis\"", true: "csi: {driver: secrets-store.csi.k8s.io, readOnly: true, volumeAttributes: {secretProviderClass: \"shop-redis\"}}"} {
+		v := values(t, "plain")
+		v["redis"] = map[string]any{"existingSecret": "shop-redis", "csi": csi}
+		got, err := render("shop-green", v)
+		if err != nil || strings.Count(got, want) != 1 {
+			t.Errorf("csi %v: %d times %q in\n%s (%v)", csi, strings.Count(got, want), want, got, err)
+		}
+	}
+}
+
 func TestWrongValuesAreRefusedByTheSchema(t *testing.T) {
 	for want, bad := range map[string]string{
 		"'colour'":                        "colour: blue",

@@ -95,9 +95,11 @@ type Environment struct {
 	Judge Judge `yaml:"judge,omitempty" json:"judge,omitempty"`
 	// Vault is where the environment's variables are kept: the https URL of an Azure Key Vault, or a file.
 	Vault Vault `yaml:"vault,omitempty" json:"vault,omitempty"`
-	// Secrets are Kubernetes Secrets that Slipway makes of the vault's variables: a name, which chart values refer to with
+	// Secrets are Kubernetes Secrets that are made of the vault's variables: a name, which chart values refer to with
 	// ${secret:NAME}, to keys, to names in the vault (NAME or NAME@VERSION).
 	Secrets map[string]map[string]string `yaml:"secrets,omitempty" json:"secrets,omitempty"`
+	// SecretsBy says who brings the values of Secrets into the cluster; default: Slipway, which reads them.
+	SecretsBy SecretsBy `yaml:"secretsBy,omitempty" json:"secretsBy,omitempty"`
 	// Azure says how Azure is reached, where something of it is used; default: the azure of the file's top level.
 	Azure Azure `yaml:"azure,omitempty" json:"azure,omitempty"`
 	// ReadyTimeout bounds the wait for the candidate's pods; default 5m.

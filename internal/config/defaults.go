@@ -57,6 +57,7 @@ func (c *Config) Environment(name string) (Environment, error) {
 	if e.Azure.isZero() {
 		e.Azure = c.Azure
 	}
+	e.SecretsBy = e.SecretsBy.withDefaults(e.Azure.Tenant)
 	return e, nil
 }
 

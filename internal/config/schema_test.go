@@ -91,6 +91,12 @@ func makeSchema(t *testing.T) []byte {
 	pattern("ApplicationInsights", "workspace", guidPattern)
 	pattern("AKS", "subscription", guidPattern)
 	names("Environment", "secrets", labelPattern)
+	exactlyOne("SecretsBy", "csi", "externalSecrets")
+	pattern("CSI", "clientID", guidPattern)
+	pattern("CSI", "tenant", guidPattern)
+	for _, kind := range storeKinds {
+		property("ExternalSecrets", "kind").Enum = append(property("ExternalSecrets", "kind").Enum, kind)
+	}
 	s.Definitions["Vault"] = &invopop.Schema{Description: s.Definitions["Vault"].Description,
 		AnyOf: []*invopop.Schema{{Type: "string", Pattern: `^(https://.+` + orReference + `)$`}, s.Definitions["Vault"]}}
 	pattern("Azure", "tenant", guidPattern)

@@ -60,7 +60,7 @@ func (c *charts) Install(ctx context.Context, d release.Deployment) error {
 	if err != nil {
 		return err
 	}
-	if err := c.secrets.apply(ctx, d, false); err != nil {
+	if err := c.secrets.bring(ctx, d); err != nil {
 		return err
 	}
 	_, err = c.helm.Apply(ctx, opts)
@@ -100,7 +100,7 @@ func (c *charts) check(ctx context.Context, d release.Deployment) error {
 	if err != nil {
 		return err
 	}
-	if err := c.secrets.apply(ctx, d, true); err != nil {
+	if err := c.secrets.check(ctx, d); err != nil {
 		return err
 	}
 	return c.helm.Check(ctx, opts)

@@ -48,7 +48,8 @@ func (d Diagnosis) OK() bool {
 
 // Finding is one thing that a release needs.
 type Finding struct {
-	// What it is about: "identity", "read the vault", "pull", "push", "reach the cluster", "release into the namespace", "query telemetry".
+	// What it is about: "identity", "read the vault" or "list the vault", "pull", "push", "reach the cluster", "release into the
+	// namespace", "have the cluster fetch secrets", "query telemetry".
 	What   string `json:"what"`
 	Object string `json:"object"` // the vault's URL, a repository, a cluster
 	OK     bool   `json:"ok"`
@@ -162,14 +163,23 @@ func (e *examination) vault(ctx context.Context) []Finding {
 		f.Object = e.env.Vault.File
 	}
 	store, err := OpenVault(e.cfg, e.options.Environment, e.options.Getenv)
-	if err == nil {
-		if remote, ok := store.(*vault.KeyVault); ok {
-			err = remote.CanRead(ctx)
-		} else {
-			_, err = store.List(ctx)
-		}
+	remote, isRemote := store.(*vault.KeyVault)
+	names := isRemote && e.env.SecretsBy.InCluster() && len(e.cfg.VaultRefs(e.options.Environment)) == 0 // no value is read
+	switch {
+	case err != nil:
+	case names:
+		f.What = "list the vault"
+		err = remote.CanList(ctx)
+	case isRemote:
+		err = remote.CanRead(ctx)
+	default:
+		_, err = store.List(ctx)
 	}
 	var refused *vault.StoreError
+	if names && errors.As(err, &refused) && refused.Trouble == vault.Denied {
+		f.Problem, f.Role = "the vault does not let this identity list names and versions", `"Key Vault Reader" on the vault`
+		return []Finding{f}
+	}
 	if errors.As(err, &refused) && refused.Trouble == vault.Denied {
 		f.Problem, f.Role = "the vault does not let this identity read values", `"Key Vault Secrets User" on the vault`
 		return []Finding{f}
@@ -283,7 +293,12 @@ func (e *examination) cluster(ctx context.Context, unresolved error) []Finding {
 		may.Problem = "missing: " + strings.Join(denied.Missing, ", ")
 		may.Role = `a Role with these verbs in the namespace, or "Azure Kubernetes Service RBAC Writer" on the cluster`
 	}
-	return []Finding{reach.with(nil), may}
+	found := []Finding{reach.with(nil), may}
+	if e.env.SecretsBy.InCluster() && len(e.env.Secrets) > 0 {
+		f := Finding{What: "have the cluster fetch secrets", Object: e.env.Namespace}
+		found = append(found, f.with(newBringer(clients, e.env, event.Discard).Check(ctx)))
+	}
+	return found
 }
 
 func (e *examination) telemetry(ctx context.Context) []Finding {

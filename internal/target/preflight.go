@@ -203,7 +203,13 @@ func (t *Target) needs() []authorizationv1.ResourceAttributes {
 	add(authorizationv1.ResourceAttributes{Group: "coordination.k8s.io", Resource: "leases"}, "get", "create", "update")
 	add(authorizationv1.ResourceAttributes{Resource: "configmaps"}, "get", "create", "update", "delete", "watch")
 	add(authorizationv1.ResourceAttributes{Resource: "secrets"}, "get", "list", "create", "update", "delete") // Helm's records
-	if len(t.Environment.Secrets) > 0 {
+	switch by := t.Environment.SecretsBy; {
+	case len(t.Environment.Secrets) == 0:
+	case by.CSI != nil:
+		add(authorizationv1.ResourceAttributes{Group: "secrets-store.csi.x-k8s.io", Resource: "secretproviderclasses"}, "list", "create", "patch", "delete")
+	case by.ExternalSecrets != nil:
+		add(authorizationv1.ResourceAttributes{Group: "external-secrets.io", Resource: "externalsecrets"}, "get", "list", "create", "patch", "delete")
+	default:
 		add(authorizationv1.ResourceAttributes{Resource: "secrets"}, "patch") // ours are applied server-side
 	}
 	add(route, "get", "list", "create", "patch", "delete")

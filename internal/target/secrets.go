@@ -9,42 +9,72 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
-	"k8s.io/client-go/kubernetes"
+	"time"
 
 	"github.com/slipway-cd/slipway/internal/chart"
 	"github.com/slipway-cd/slipway/internal/cluster"
+	"github.com/slipway-cd/slipway/internal/clustersecret"
 	"github.com/slipway-cd/slipway/internal/config"
+	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/release"
-	"github.com/slipway-cd/slipway/internal/traffic"
 	"github.com/slipway-cd/slipway/internal/vault"
 )
 
-// releaseLabel names the Helm release that a Secret belongs to.
-const releaseLabel = "slipway.dev/release"
+// bringer brings the values of Secrets into the cluster, or has the cluster fetch them.
+type bringer interface {
+	// By is what makes a Secret another one when somebody else, or another way, brings it.
+	By() string
+	// Check refuses a cluster that lacks what is needed; it changes nothing.
+	Check(ctx context.Context) error
+	// Apply makes a Secret, or what leads to it; dry, it asks only whether that would be let in.
+	Apply(ctx context.Context, s clustersecret.Secret, dry bool) error
+	// Wait returns when the Secrets of these names are there, as far as that does not take a pod.
+	Wait(ctx context.Context, names []string, timeout time.Duration) error
+	// Prune removes the Secrets of a Helm release that keep does not want, and what leads to them.
+	Prune(ctx context.Context, release string, keep func(name string) bool) error
+}
 
 // secrets are the Kubernetes Secrets that an environment declares. Each is immutable and is named after what it is made of,
 // so a changed variable makes another Secret, which rolls the pods, and a version that is gone back to finds its own again.
 type secrets struct {
-	client      kubernetes.Interface
-	namespace   string
+	bringer     bringer
 	environment string
 	labels      map[string]string
 	declared    map[string]map[string]string
 	values      vault.Values
+	// ready bounds the wait for what the cluster fetches.
+	ready time.Duration
 }
 
-// name of a declared Secret for a Helm release. The hash is made of names and versions in the vault, never of values.
+// newBringer is what the environment's secretsBy says.
+func newBringer(clients *cluster.Clients, env config.Environment, sink event.Sink) bringer {
+	c := clustersecret.Cluster{Kube: clients.Kube, Dynamic: clients.Dynamic, Namespace: env.Namespace}
+	switch by := env.SecretsBy; {
+	case by.CSI != nil:
+		cloud := env.Azure.Cloud
+		if env.Azure.Endpoints.Authority != "" { // a private cloud: only who installed the provider can have told it
+			cloud = ""
+		}
+		return clustersecret.CSI{Cluster: c, ClientID: by.CSI.ClientID, Tenant: by.CSI.Tenant, Vault: env.Vault.Name(), Cloud: cloud}
+	case by.ExternalSecrets != nil:
+		return clustersecret.External{Cluster: c, Store: by.ExternalSecrets.Store, Kind: by.ExternalSecrets.Kind, VaultURL: env.Vault.URL, Say: func(object, message string) {
+			sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Progress, Phase: string(release.PhaseDeploy), Object: object, Message: message})
+		}}
+	}
+	return clustersecret.Direct{Cluster: c}
+}
+
+// name of a declared Secret for a Helm release. The hash is made of names and versions in the vault, never of values, and of
+// who brings them.
 func (s *secrets) name(helmRelease, logical string) (string, error) {
 	keys, ok := s.declared[logical]
 	if !ok {
 		return "", config.UndeclaredSecretError(s.environment, logical)
 	}
 	h := sha256.New()
+	if by := s.bringer.By(); by != "" {
+		fmt.Fprintf(h, "by %s\n", by)
+	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		v, err := s.value(keys[key])
 		if err != nil {
@@ -58,7 +88,7 @@ func (s *secrets) name(helmRelease, logical string) (string, error) {
 // names of all declared Secrets for a Helm release.
 func (s *secrets) names(helmRelease string) ([]string, error) {
 	var all []string
-	for logical := range s.declared {
+	for _, logical := range slices.Sorted(maps.Keys(s.declared)) {
 		name, err := s.name(helmRelease, logical)
 		if err != nil {
 			return nil, err
@@ -99,38 +129,46 @@ func (s *secrets) resolver(d release.Deployment, next func(string) (string, erro
 	}
 }
 
-// apply makes the Secrets of a Helm release, or, dry, asks the API server whether it would let them in.
-func (s *secrets) apply(ctx context.Context, d release.Deployment, dry bool) error {
-	if s == nil {
+// check says why the Secrets of a Helm release could not come: the cluster lacks something, or the API server would refuse.
+func (s *secrets) check(ctx context.Context, d release.Deployment) error {
+	if s == nil || len(s.declared) == 0 {
 		return nil
 	}
+	if err := s.bringer.Check(ctx); err != nil {
+		return err
+	}
+	return s.apply(ctx, d, true)
+}
+
+// bring makes the Secrets of a Helm release, or has the cluster make them and waits for it.
+func (s *secrets) bring(ctx context.Context, d release.Deployment) error {
+	if s == nil || len(s.declared) == 0 {
+		return nil
+	}
+	if err := s.apply(ctx, d, false); err != nil {
+		return err
+	}
+	names, err := s.names(d.Release)
+	if err != nil {
+		return err
+	}
+	return s.bringer.Wait(ctx, names, s.ready)
+}
+
+func (s *secrets) apply(ctx context.Context, d release.Deployment, dry bool) error {
 	for _, logical := range slices.Sorted(maps.Keys(s.declared)) {
 		name, err := s.name(d.Release, logical)
 		if err != nil {
 			return err
 		}
-		data := map[string][]byte{}
+		one := clustersecret.Secret{Name: name, Logical: logical, Release: d.Release, Slot: d.Slot, Labels: s.labels, Keys: map[string]vault.Value{}}
 		for key, text := range s.declared[logical] {
-			v, err := s.value(text)
-			if err != nil {
+			if one.Keys[key], err = s.value(text); err != nil {
 				return err
 			}
-			data[key] = []byte(v.Secret.Reveal()) // the one place where values leave the vault: into the cluster's Secret
 		}
-		options := metav1.ApplyOptions{FieldManager: traffic.FieldManager, Force: true}
-		if dry {
-			options.DryRun = []string{metav1.DryRunAll}
-		}
-		object := "secret/" + s.namespace + "/" + name
-		_, err = s.client.CoreV1().Secrets(s.namespace).Apply(ctx, applycorev1.Secret(name, s.namespace).
-			WithLabels(s.labels).WithLabels(map[string]string{
-			releaseLabel: d.Release, "slipway.dev/slot": d.Slot, "slipway.dev/secret": logical, "app.kubernetes.io/managed-by": "slipway",
-		}).WithImmutable(true).WithData(data), options)
-		switch {
-		case apierrors.IsInvalid(err): // the API server's own words would repeat what it was sent
-			return fmt.Errorf("%s was not taken: the API server says that it is not valid; if it was changed by hand, delete it: kubectl -n %s delete secret %s", object, s.namespace, name)
-		case err != nil:
-			return cluster.Explain(err, "applying "+object)
+		if err := s.bringer.Apply(ctx, one, dry); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -141,21 +179,7 @@ func (s *secrets) prune(ctx context.Context, helmRelease string, keep func(name 
 	if s == nil {
 		return nil
 	}
-	chosen := labels.Set{releaseLabel: helmRelease, "app.kubernetes.io/managed-by": "slipway"}
-	list, err := s.client.CoreV1().Secrets(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: chosen.String()})
-	if err != nil {
-		return cluster.Explain(err, "looking for the Secrets of helm release "+helmRelease)
-	}
-	for _, found := range list.Items {
-		if keep(found.Name) {
-			continue
-		}
-		err := s.client.CoreV1().Secrets(s.namespace).Delete(ctx, found.Name, metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return cluster.Explain(err, "removing secret/"+s.namespace+"/"+found.Name)
-		}
-	}
-	return nil
+	return s.bringer.Prune(ctx, helmRelease, keep)
 }
 
 // history reads what Helm keeps of a release.

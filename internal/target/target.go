@@ -118,7 +118,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 	gates.slotHeader = slotHeader
 	owned := map[string]string{"slipway.dev/service": cfg.Service, "slipway.dev/environment": o.Environment}
 	charts := &charts{helm: helm, config: cfg, env: env, pulled: pulled, labels: owned, secrets: &secrets{
-		client: clients.Kube, namespace: env.Namespace, environment: o.Environment, labels: owned, declared: env.Secrets, values: values,
+		bringer: newBringer(clients, env, o.Sink), environment: o.Environment, labels: owned, declared: env.Secrets, values: values, ready: time.Duration(env.ReadyTimeout),
 	}}
 	if pulled != nil {
 		if charts.chart, err = chart.Open(pulled.ChartTGZ); err != nil {

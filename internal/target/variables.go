@@ -126,11 +126,17 @@ func resolveFrom(ctx context.Context, cfg *config.Config, environment string, s 
 	for _, ref := range secrets {
 		names = append(names, ref.Name)
 	}
+	if remote, ok := store.(*vault.KeyVault); ok && env.SecretsBy.InCluster() {
+		store = &vault.Sealed{Vault: remote, Names: names} // the cluster reads the values, not this process
+	}
 	values, err := (&vault.Overlay{Store: store, Getenv: o.Getenv, Secrets: names}).Read(ctx, refs)
 	if err != nil {
 		return nil, nil, err
 	}
 	for ref, v := range values {
+		if env.SecretsBy.InCluster() && slices.Contains(secrets, ref) {
+			continue // its value is not known here
+		}
 		if v.IsSecret() || slices.Contains(secrets, ref) && v.Tags[vault.Tag] != vault.TagPlain {
 			o.learn(v.Secret)
 			if v.Secret.Len() < secret.MinLength {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/slipway-cd/slipway/internal/chart"
+	"github.com/slipway-cd/slipway/internal/clustersecret"
 	"github.com/slipway-cd/slipway/internal/config"
 	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/release"
@@ -154,7 +155,8 @@ func secretsOf(t *testing.T, client *fake.Clientset, variables string) *secrets 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &secrets{client: client, namespace: "shop", environment: "dev1", declared: env.Secrets, values: values, labels: map[string]string{"slipway.dev/service": "svc"}}
+	direct := clustersecret.Direct{Cluster: clustersecret.Cluster{Kube: client, Dynamic: nothingElse(), Namespace: "shop"}}
+	return &secrets{bringer: direct, environment: "dev1", declared: env.Secrets, values: values, labels: map[string]string{"slipway.dev/service": "svc"}}
 }
 
 func listed(t *testing.T, client *fake.Clientset) []corev1.Secret {
@@ -171,7 +173,7 @@ func TestEachSlotHasAnImmutableSecretOfItsOwnThatGoesWithIt(t *testing.T) {
 	s := secretsOf(t, client, allVariables)
 	blue, green := release.Deployment{Release: "svc-blue", Slot: "blue"}, release.Deployment{Release: "svc-green", Slot: "green"}
 	for _, d := range []release.Deployment{blue, green, green} { // the last is an effect that is made again
-		if err := s.apply(t.Context(), d, false); err != nil {
+		if err := s.bring(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -218,7 +220,7 @@ func TestInPlaceTheSecretsOfKeptRevisionsStay(t *testing.T) {
 	var names []string
 	for _, password := range []string{"first-first", "second-second", "third-third"} {
 		s := secretsOf(t, client, strings.Replace(allVariables, "hunter2-hunter2", password, 1))
-		if err := s.apply(t.Context(), d, false); err != nil {
+		if err := s.bring(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
 		name, err := s.name(d.Release, "redis")
@@ -244,5 +246,25 @@ func TestInPlaceTheSecretsOfKeptRevisionsStay(t *testing.T) {
 	}
 	if slices.Sort(left); !slices.Equal(left, names[1:]) {
 		t.Errorf("left %v, want %v", left, names[1:])
+	}
+}
+
+func TestWhatTheClusterFetchesIsNotLearned(t *testing.T) {
+	text := strings.Replace(withVariables, "    vault: { file: vault.yaml, plain: true }", "    vault: https://dev1-vault.vault.azure.net\n    secretsBy: { externalSecrets: { store: s } }", 1)
+	cfg := inDirectory(t, text, "")
+	plain := map[string]string{vault.Tag: vault.TagPlain}
+	store := marked{"region": {Secret: secret.New("westeurope"), Tags: plain}, "namespace": {Secret: secret.New("shop")}, "redis-host": {}, "redis-access": {}} // versions without values
+	var learned []string
+	o := quiet(&learned)
+	o.Sink = event.SinkFunc(func(e event.Event) { t.Errorf("it says %q", e.Message) })
+	_, values, err := resolveFrom(t.Context(), cfg, "dev1", whole, o, store)
+	if err != nil || len(learned) != 0 || len(journalled(values)) != 4 {
+		t.Errorf("learned %q, journals %v, %v", learned, journalled(values), err)
+	}
+	o.Getenv = func(name string) string {
+		return map[string]string{"SLIPWAY_VAR_REDIS_ACCESS": "x"}[name]
+	}
+	if _, _, err := resolveFrom(t.Context(), cfg, "dev1", whole, o, store); err == nil || !strings.Contains(err.Error(), "no place for one") {
+		t.Errorf("a secret of the process's environment: %v", err)
 	}
 }

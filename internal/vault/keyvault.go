@@ -62,6 +62,11 @@ func NewKeyVault(o KeyVaultOptions) (*KeyVault, error) {
 // Read implements [Reader]: all at once, at most eight requests under way. A request that is throttled or fails for the
 // moment is tried again as the client's options say.
 func (k *KeyVault) Read(ctx context.Context, refs []Ref) (Values, error) {
+	return k.read(ctx, refs, k.get)
+}
+
+// read asks for every variable by get.
+func (k *KeyVault) read(ctx context.Context, refs []Ref, get func(context.Context, Ref) (Value, error)) (Values, error) {
 	refs, problems := distinct(refs)
 	if len(problems) > 0 {
 		return nil, readError(k.url, len(refs), problems)
@@ -73,7 +78,7 @@ func (k *KeyVault) Read(ctx context.Context, refs []Ref) (Values, error) {
 	group.SetLimit(parallel)
 	for _, ref := range refs {
 		group.Go(func() error {
-			value, err := k.get(all, ref)
+			value, err := get(all, ref)
 			problem, fatal := k.classify(ref, err)
 			mu.Lock()
 			defer mu.Unlock()
@@ -236,24 +241,18 @@ func (k *KeyVault) properties(ctx context.Context) (map[string]Info, error) {
 
 // newest is the version of a variable that was made last, or "" when two were made in the same second.
 func (k *KeyVault) newest(ctx context.Context, name string) (string, error) {
+	found, err := k.versionsOf(ctx, name)
+	if err != nil {
+		return "", err
+	}
 	var newest string
 	var made time.Time
-	pager := k.client.NewListSecretPropertiesVersionsPager(name, nil)
-	for pager.More() {
-		page, err := pager.NextPage(ctx)
-		if err != nil {
-			return "", err
-		}
-		for _, p := range page.Value {
-			if p == nil || p.ID == nil || p.Attributes == nil || p.Attributes.Created == nil {
-				continue
-			}
-			switch created := *p.Attributes.Created; {
-			case created.After(made):
-				newest, made = p.ID.Version(), created
-			case created.Equal(made):
-				newest = ""
-			}
+	for _, p := range found {
+		switch created := *p.Attributes.Created; {
+		case created.After(made):
+			newest, made = p.ID.Version(), created
+		case created.Equal(made):
+			newest = ""
 		}
 	}
 	return newest, nil

@@ -49,6 +49,10 @@ func (k *KeyVault) classify(ref Ref, err error) (*Problem, error) {
 	if err == nil {
 		return nil, nil
 	}
+	var told *problemError
+	if errors.As(err, &told) {
+		return &told.Problem, nil
+	}
 	var early *notYet
 	if errors.As(err, &early) {
 		return &Problem{Ref: ref, Reason: NotYetValid, Detail: fmt.Sprintf("%s is %s: wait, or set another value", ref, early)}, nil

@@ -204,7 +204,11 @@ spec:
       volumes:
         {{- with .redis }}
         - name: redis
+          {{- if $.root.Values.redis.csi }}
+          csi: {driver: secrets-store.csi.k8s.io, readOnly: true, volumeAttributes: {secretProviderClass: {{ . | quote }}}}
+          {{- else }}
           secret: {secretName: {{ . | quote }}, defaultMode: 288} # 0440
+          {{- end }}
         {{- end }}
         {{- if $insights.name }}
         - name: telemetry

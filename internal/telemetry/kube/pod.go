@@ -3,6 +3,8 @@ package kube
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -44,10 +46,11 @@ func podFindings(p *corev1.Pod, events []*corev1.Event) []Finding {
 		return out
 	}
 	// The kubelet tells volumes and probes only in events.
-	for _, e := range latest(p, events) {
+	warnings := latest(p, events)
+	for _, e := range warnings {
 		switch e.Reason {
 		case "FailedMount", "FailedAttachVolume":
-			if f, ok := volume(p, e); ok {
+			if f, ok := volume(p, e); ok && (telling(p, e) || !slices.ContainsFunc(warnings, func(o *corev1.Event) bool { return telling(p, o) })) {
 				f.Object = obj
 				return append(out, f)
 			}
@@ -81,7 +84,7 @@ func containerFinding(cs corev1.ContainerStatus, p *corev1.Pod, events []*corev1
 		case "CreateContainerConfigError":
 			m := strings.ToLower(w.Message)
 			// "failed to sync secret cache" passes; a name or key that is not there does not.
-			final := strings.Contains(m, "not found") || strings.Contains(m, "couldn't find key") || strings.Contains(m, "non-existent") ||
+			final := strings.Contains(m, "not found") && !comes(p, m) || strings.Contains(m, "couldn't find key") || strings.Contains(m, "non-existent") ||
 				strings.Contains(m, "runasnonroot") || strings.Contains(m, "run as root")
 			pr := MissingConfig
 			if strings.Contains(m, "root") {
@@ -208,11 +211,39 @@ func volume(p *corev1.Pod, e *corev1.Event) (Finding, bool) {
 		strings.Contains(e.Message, `"kube-root-ca.crt"`) {
 		return Finding{}, false
 	}
-	f := Finding{Problem: VolumeNotReady, Message: short(e.Message)}
+	f := Finding{Problem: VolumeNotReady, Message: mount(e.Message)}
 	if strings.Contains(e.Message, "not found") {
-		f.Problem, f.Final = MissingConfig, e.Count >= mountAttempts
+		f.Problem, f.Final = MissingConfig, e.Count >= mountAttempts && !comes(p, e.Message)
 	}
 	return f, true
+}
+
+// secretsStore is the CSI driver that makes Secrets of what pods mount.
+const secretsStore = "secrets-store.csi.k8s.io"
+
+// comes says that a message is about a Secret that may still come: the pod itself mounts what it is made of.
+func comes(p *corev1.Pod, message string) bool {
+	return strings.Contains(message, `secret "`) && slices.ContainsFunc(p.Spec.Volumes, func(v corev1.Volume) bool {
+		return v.CSI != nil && v.CSI.Driver == secretsStore
+	})
+}
+
+// layers stand around the words of the Secrets Store CSI driver and of its provider.
+var layers = regexp.MustCompile(`rpc error: code = \w+ desc = |failed to mount secrets store objects for pod [^,]+, err: |failed to mount objects, error: |kubernetes\.io/csi: mounter\.SetupAt failed: |-{8,}`)
+
+// mount words why a volume cannot be mounted; what a CSI driver says without the layers, and longer: the vault's own words
+// stand behind the whole address that was asked.
+func mount(m string) string {
+	if own := layers.ReplaceAllString(m, ""); own != m {
+		return cut(own, 480)
+	}
+	return short(m)
+}
+
+// telling says that an event tells why a mount fails: not only for which volumes the kubelet has waited in vain, or for a
+// Secret that comes with another volume.
+func telling(p *corev1.Pod, e *corev1.Event) bool {
+	return (e.Reason == "FailedMount" || e.Reason == "FailedAttachVolume") && !strings.HasPrefix(e.Message, "Unable to attach or mount volumes") && !comes(p, e.Message)
 }
 
 // scheduling keeps the scheduler's reasons and drops what it says about preemption.
@@ -272,10 +303,13 @@ func container(e *corev1.Event) string {
 }
 
 // short is one line of at most 240 bytes.
-func short(s string) string {
+func short(s string) string { return cut(s, 240) }
+
+// cut is one line of at most so many bytes.
+func cut(s string, most int) string {
 	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > 240 {
-		s = strings.ToValidUTF8(s[:240], "") + "…"
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
 }
