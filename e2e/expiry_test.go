@@ -80,6 +80,8 @@ func TestTokensThatEndInTheMiddleOfAReleaseAreRenewed(t *testing.T) {
 	s := lateSite(t, "expiry")
 	v := visit(t, calculate(s.host))
 	s.release(t, "seen", seen, 0)
+	v.nowSeesOnly(t, seen)
+	v.forget()
 	shortLived(t, "15s")
 	before := issued(t)
 	start := time.Now()
@@ -108,6 +110,8 @@ func TestEntraThatIsAwayInTheMiddleOfAReleaseHoldsIt(t *testing.T) {
 	s := lateSite(t, "entra-away")
 	v := visit(t, calculate(s.host))
 	s.release(t, "seen", seen, 0)
+	v.nowSeesOnly(t, seen)
+	v.forget()
 	for name, rule := range map[string]string{
 		"cut off":     `{"rate":1,"status":444}`,
 		"unavailable": `{"rate":1,"status":503}`,
@@ -150,6 +154,8 @@ func TestEveryTroubleOfTheQueryAPIIsSurvivedInTheMiddleOfARelease(t *testing.T) 
 	})
 	v := visit(t, calculate(s.host))
 	s.release(t, "seen", seen, 0)
+	v.nowSeesOnly(t, seen)
+	v.forget()
 	p := s.releasing(t, seen2)
 	on.Store(true)
 	p.wait(t).mustExit(t, 0)
@@ -175,6 +181,8 @@ func TestAQueryAPIThatFailsForGoodTakesTheReleaseBackAtTheDeadline(t *testing.T)
 			s := newWatchedSite(t, "blind-"+strings.ReplaceAll(name, " ", "-"))
 			v := visit(t, calculate(s.host))
 			s.release(t, "seen", seen, 0)
+			v.nowSeesOnly(t, seen)
+			v.forget()
 			s.deadline = "20s"
 			s.logs, s.ca = faultyLogs(t, func(n int) trouble {
 				if n == 1 { // the check before the release

@@ -114,8 +114,8 @@ func TestAVaultInTroubleTouchesNothingAndIsNotInTheWay(t *testing.T) {
 	if len(first["blue"]) != 1 || len(first["green"]) != 0 {
 		t.Fatalf("after the first release the Secrets are %v", first)
 	}
-	t.Run("slow and cut off at every second request", func(t *testing.T) {
-		fault(t, "vault", `{"rate":0.5,"status":444,"delay":"300ms"}`)
+	t.Run("slow and cut off for a while", func(t *testing.T) {
+		fault(t, "vault", `{"rate":1,"status":444,"delay":"300ms","times":6}`)
 		l := &leakSite{site: l.site, t: t, dir: l.dir, temp: l.temp, hunt: l.hunt}
 		l.endInTheMiddle(project, syscall.SIGKILL)
 	})
