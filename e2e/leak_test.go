@@ -40,7 +40,8 @@ gates:
     at: steps
     probe: ` + calculatorAnswers + `
 azure: { tenant: 00000000-0000-4000-8000-000000000010, clientID: 00000000-0000-4000-8000-000000000050, tokenFile: ` + sandboxDir + `/azure/federated-token,
-  endpoints: { authority: "https://10.123.0.1:5093", logs: "https://10.123.0.1:5092/v1", management: "https://10.123.0.1:5095" }, caFile: ` + authority + ` }
+  endpoints: { authority: "https://10.123.0.1:5093", logs: "https://10.123.0.1:5092/v1", management: "https://10.123.0.1:5095" }, caFile: ` + authority + `,
+  registries: ["` + acr + `"] }
 environments:
   canary: { strategy: { canary: { steps: [50, 100], hold: "${E2E_HOLD}", deadline: 20s } }, ANY }
   in-place: { strategy: { rolling: {} }, ANY }
@@ -174,6 +175,12 @@ func (l *leakSite) endInTheMiddle(project string, signal syscall.Signal) {
 	l.t.Helper()
 	l.hold = "2m"
 	defer func() { l.hold = "" }()
+	l.endWhen(project, signal, "half of the traffic was moved", func(e event.Event) bool { return strings.Contains(e.Message, "weight 50 % in force") })
+}
+
+// endWhen begins a release and ends its process at an event.
+func (l *leakSite) endWhen(project string, signal syscall.Signal, what string, is func(event.Event) bool) {
+	l.t.Helper()
 	cmd, out := l.command("", "release", "-f", project, "--env", "canary", "--version", fmt.Sprintf("leak-%d", signal), "-v", "-o", "json")
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -192,11 +199,11 @@ func (l *leakSite) endInTheMiddle(project string, signal syscall.Signal) {
 	for {
 		var e event.Event
 		if err := lines.Decode(&e); err != nil {
-			l.t.Fatalf("the release ended before half of the traffic was moved: %v\n%s%s", err, &said, out)
+			l.t.Fatalf("the release ended before %s: %v\n%s%s", what, err, &said, out)
 		}
 		raw, _ := json.Marshal(e)
 		said.Write(append(raw, '\n'))
-		if strings.Contains(e.Message, "weight 50 % in force") {
+		if is(e) {
 			break
 		}
 	}

@@ -36,6 +36,7 @@ const (
 	logs           = "https://10.123.0.1:5092"
 	gatewayMetrics = "http://127.0.0.1:8082/metrics"
 	control        = "http://127.0.0.1:5099/control"
+	acr            = "10.123.0.1:5096" // the registry behind the log-in of ACR
 	authority      = sandboxDir + "/pki/ca.crt"
 )
 

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -17,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,7 +102,7 @@ func TestTelemetryTakesABadVersionBack(t *testing.T) {
 			s := newWatchedSite(t, "seen-"+strings.ToLower(strings.NewReplacer(" ", "-", "%", "pct").Replace(name)))
 			s.deadline = c.deadline
 			if c.failing {
-				s.logs, s.ca = faultyLogs(t, func(n int) int { return n % 2 * http.StatusServiceUnavailable })
+				s.logs, s.ca = faultyLogs(t, func(n int) trouble { return trouble{status: n % 2 * http.StatusServiceUnavailable} })
 			}
 			if c.delay > 0 {
 				delayed.set(t, s.namespace+".calculator-frontend", c.delay)
@@ -189,7 +189,7 @@ func TestTelemetryThatCannotBeReadRefusesTheReleaseAndNothingIsTouched(t *testin
 	})
 	t.Run("no permission", func(t *testing.T) {
 		weak := *s
-		weak.logs, weak.ca = faultyLogs(t, func(int) int { return http.StatusForbidden })
+		weak.logs, weak.ca = faultyLogs(t, func(int) trouble { return trouble{status: http.StatusForbidden} })
 		weak.refuses(t, 2, []string{"no permission", "Log Analytics Reader"}, "release", "--env", "seen", "--bundle", bundle)
 	})
 	t.Run("nobody there", func(t *testing.T) {
@@ -214,34 +214,36 @@ func (v *visitor) forget() {
 }
 
 // delays are the ingestion delays of single roles; all tests share the stand-in.
-type delays struct{ rules []map[string]any }
+type delays struct {
+	mu    sync.Mutex
+	rules []map[string]any
+}
 
 var delayed delays
 
 func (d *delays) set(t *testing.T, role string, delay time.Duration) {
 	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.rules = append(d.rules, map[string]any{"role": role, "delay": delay.String()})
 	body, err := json.Marshal(map[string]any{"default": "2s", "rules": d.rules})
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequest(http.MethodPut, control+"/delay", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if said, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusOK {
-		t.Fatalf("setting the delay: %s: %s", resp.Status, said)
-	}
+	controls(t, http.MethodPut, "delay", string(body))
 }
 
-// faultyLogs stands before the query API and answers the nth request with a status, 0: lets it through. It returns its URL and
-// the file of certificates to trust.
-func faultyLogs(t *testing.T, status func(n int) int) (logsURL, ca string) {
+// trouble is what happens to a request: it is answered late, or with a status and Retry-After, or not at all; else it is let through.
+type trouble struct {
+	delay      time.Duration
+	status     int
+	retryAfter string
+	cut        bool
+}
+
+// faultyLogs stands before the query API and says what happens to the nth request. It returns its URL and the file of certificates
+// to trust.
+func faultyLogs(t *testing.T, happens func(n int) trouble) (logsURL, ca string) {
 	t.Helper()
 	sandboxCA, err := os.ReadFile(authority)
 	if err != nil {
@@ -259,9 +261,21 @@ func faultyLogs(t *testing.T, status func(n int) int) (logsURL, ca string) {
 	}
 	var n atomic.Int64
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if code := status(int(n.Add(1))); code != 0 {
+		now := happens(int(n.Add(1)))
+		select {
+		case <-time.After(now.delay):
+		case <-r.Context().Done():
+			return
+		}
+		switch {
+		case now.cut:
+			panic(http.ErrAbortHandler) // net/http's own way to cut a connection
+		case now.status != 0:
 			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(code)
+			if now.retryAfter != "" {
+				w.Header().Set("Retry-After", now.retryAfter)
+			}
+			w.WriteHeader(now.status)
 			_, _ = io.WriteString(w, `{"error":{"code":"InsufficientAccessError","message":"The provided credentials have insufficient access to perform the requested operation"}}`)
 			return
 		}

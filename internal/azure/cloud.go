@@ -127,7 +127,8 @@ func (c Cloud) Configuration() cloud.Configuration {
 
 // ClientOptions are those of every client of this cloud. caFile holds the certificates (PEM) of a private authority, which
 // are believed beside the system's; "" for none. Failed requests are tried again as the SDK does it: three times, 0.8 s and
-// more apart, a Retry-After of up to a minute heeded.
+// more apart, a Retry-After of up to a minute heeded; a try that is not answered in 30 s has failed. A token that a service
+// does not take any more is replaced within the request, once.
 func (c Cloud) ClientOptions(caFile string) (azcore.ClientOptions, error) {
 	transport, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -146,6 +147,8 @@ func (c Cloud) ClientOptions(caFile string) (azcore.ClientOptions, error) {
 		Cloud:     c.Configuration(),
 		Transport: &http.Client{Transport: certain{transport}},
 		Telemetry: policy.TelemetryOptions{ApplicationID: "slipway"},
+
+		PerRetryPolicies: []policy.Policy{renewing{}, impatient{tryTimeout}},
 	}, nil
 }
 

@@ -116,6 +116,7 @@ func Credential(o Options) (azcore.TokenCredential, Source, error) {
 	if o.AssetTag == "" {
 		o.AssetTag = "/sys/class/dmi/id/chassis_asset_tag"
 	}
+	o.Client = Patient(o.Client, loginTimeout)
 	order := Order()
 	use, err := o.wanted()
 	if err != nil {
@@ -177,6 +178,9 @@ func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 		return azcore.AccessToken{}, &IdentityError{Source: c.source, Code: "wrong tenant",
 			Message: fmt.Sprintf("the service belongs to the tenant %s, but this identity to %s", o.TenantID, c.source.Tenant),
 			Advice:  "correct the tenant (azure.tenant, AZURE_TENANT_ID), or the name of the vault"}
+	}
+	if c.source.Kind == AzureCLI && o.Claims == renewal {
+		o.Claims = "" // az would want a person to log in again for any claims
 	}
 	token, err := c.inner.GetToken(ctx, o)
 	if err != nil {

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
@@ -179,6 +181,28 @@ func TestAServiceOfAnotherTenantIsNotAskedFor(t *testing.T) {
 	var final interface{ NonRetriable() }
 	if !errors.As(err, &final) {
 		t.Error("the SDK would ask again")
+	}
+}
+
+// asked is a credential that notes the claims it is asked for.
+type asked struct{ claims *string }
+
+func (a asked) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	*a.claims = o.Claims
+	return azcore.AccessToken{Token: "t"}, nil
+}
+
+func TestARenewalAsksNobodyToLogInAgain(t *testing.T) {
+	const revoked = `{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}`
+	for kind, want := range map[Kind]string{WorkloadIdentity: renewal, ManagedIdentity: renewal, AzureCLI: ""} {
+		var claims string
+		c := &credential{inner: asked{&claims}, source: Source{Kind: kind}}
+		if _, err := Renew(t.Context(), c, "scope"); err != nil || claims != want {
+			t.Errorf("%s was asked for %q, want %q (%v)", kind, claims, want, err)
+		}
+		if _, err := c.GetToken(t.Context(), policy.TokenRequestOptions{Claims: revoked}); err != nil || claims != revoked {
+			t.Errorf("%s was asked for %q, but the service wants %q (%v)", kind, claims, revoked, err)
+		}
 	}
 }
 

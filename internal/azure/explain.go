@@ -89,7 +89,7 @@ func explain(err error, source Source) error {
 	switch {
 	case strings.Contains(e.Message, "x509:"):
 		e.Advice = "name the private authority's certificates with azure.caFile"
-	case containsAny(e.Message, "dial tcp", "no such host", "i/o timeout", "connection refused", "connection reset", "EOF"):
+	case containsAny(e.Message, "dial tcp", "no such host", "i/o timeout", "connection refused", "connection reset", "EOF", "deadline exceeded", "stream error"):
 		e.Advice = "Entra cannot be reached from here: check the network, the proxy (HTTPS_PROXY) and azure.endpoints.authority"
 	case strings.Contains(e.Message, "az login"):
 		e.Advice = "log in: az login"

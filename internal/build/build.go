@@ -50,6 +50,9 @@ type Options struct {
 	// Log takes what the tools below print, for someone who looks for a fault; default: none. While a build runs
 	// the standard logger writes here too, because ko uses it.
 	Log io.Writer
+	// Before is asked when nothing is wrong with source and configuration, before anything is compiled or pushed: what else
+	// may make a build useless. Its error ends the build and stays as it is; default: nothing is asked.
+	Before func(context.Context) error
 	// Jobs bounds how many images are built at once; default: the number of processors.
 	Jobs int
 	// Remote changes how registries are spoken to (tests).
@@ -80,6 +83,11 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	p, err := r.plan(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if r.Before != nil {
+		if err := r.Before(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.hello(ctx, p); err != nil {
 		return nil, err

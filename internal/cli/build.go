@@ -59,7 +59,7 @@ The bundle's digest is what is released; the same source always gives the same d
 				file, out = a.Program.Err, a.Err // progress must not mix with what a program reads
 			}
 			ctx, c, done := a.stageOn(cmd.Context(), file, out, console.FormatText)
-			res, err := a.build(ctx, cfg, cfg.Azure, raw, version, c)
+			res, err := a.build(ctx, cfg, cfg.Azure, raw, version, c, nil)
 			if err == nil {
 				c.Emit(built(res))
 			}
@@ -78,7 +78,8 @@ The bundle's digest is what is released; the same source always gives the same d
 	return cmd
 }
 
-func (a *app) build(ctx context.Context, cfg *config.Config, registry config.Azure, raw []byte, version string, sink event.Sink) (*build.Result, error) {
+// build builds, unless before, which may be nil, finds that it would be for nothing.
+func (a *app) build(ctx context.Context, cfg *config.Config, registry config.Azure, raw []byte, version string, sink event.Sink, before func(context.Context) error) (*build.Result, error) {
 	remote, err := target.Registry(registry, a.Getenv)
 	if err != nil {
 		return nil, &usageError{err: err}
@@ -89,7 +90,7 @@ func (a *app) build(ctx context.Context, cfg *config.Config, registry config.Azu
 	}
 	return build.Run(ctx, build.Options{
 		Config: cfg, ConfigBytes: raw, Version: version, Builder: "slipway " + a.Version,
-		Charts: charts{chart.PushOptions{Keychain: keychain, Transport: transport}}, Sink: sink, Log: a.log(), Remote: remote,
+		Charts: charts{chart.PushOptions{Keychain: keychain, Transport: transport}}, Sink: sink, Log: a.log(), Remote: remote, Before: before,
 	})
 }
 

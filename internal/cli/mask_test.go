@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/azure/acr"
 	"github.com/slipway-cd/slipway/internal/azure/aks"
 	"github.com/slipway-cd/slipway/internal/event"
+	"github.com/slipway-cd/slipway/internal/release"
 	"github.com/slipway-cd/slipway/internal/secret"
 	"github.com/slipway-cd/slipway/internal/target"
 	"github.com/slipway-cd/slipway/internal/vault"
@@ -62,6 +64,27 @@ func TestAllOutputIsMaskedAndTheAgentIsTold(t *testing.T) {
 	rest, ok := strings.CutPrefix(said, "##vso[task.setsecret]"+hushed+"\n")
 	if !ok || strings.Contains(rest, hushed) || !strings.Contains(rest, secret.Mask) {
 		t.Errorf("standard error:\n%s", said)
+	}
+}
+
+func TestAPanicIsToldMaskedWithItsStack(t *testing.T) {
+	out, outSaid := piped(t)
+	errs, errSaid := piped(t)
+	a := newApp(Program{Out: out, Err: errs, Getenv: func(string) string { return "" }})
+	a.learn(secret.New(hushed))
+	code := a.run(func() error {
+		return a.show(t.Context(), func(context.Context, event.Sink) (*release.Record, error) {
+			panic("no route to redis://:" + hushed + "@cache")
+		})
+	})
+	said := errSaid()
+	if code != exitInternal || strings.Contains(said+outSaid(), hushed) {
+		t.Errorf("exit code %d, said:\n%s", code, said)
+	}
+	for _, want := range []string{"slipway: internal error: no route to redis://:" + secret.Mask + "@cache", "slipway rollback", "goroutine ", "mask_test.go"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("does not say %q:\n%s", want, said)
+		}
 	}
 }
 

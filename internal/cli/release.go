@@ -15,6 +15,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/release"
 	"github.com/slipway-cd/slipway/internal/target"
+	"github.com/slipway-cd/slipway/internal/vault"
 )
 
 // releaseFlags are shared by the commands that run a release.
@@ -22,6 +23,8 @@ type releaseFlags struct {
 	env, bundle, version string
 	unlock               bool
 	back                 bool // it only goes back
+	known                vault.Values
+	begun                []release.Variable // by the open release
 }
 
 func (a *app) releaseCommand() *cobra.Command {
@@ -136,7 +139,10 @@ func (a *app) begin(ctx context.Context, f releaseFlags, until release.Until) er
 				return nil, err
 			}
 			access = env.Azure
-			res, err := a.build(ctx, cfg, access, raw, f.version, sink)
+			res, err := a.build(ctx, cfg, access, raw, f.version, sink, func(ctx context.Context) (err error) {
+				f.known, err = target.Foresee(ctx, cfg, a.targetOptions(f.env, sink))
+				return untouched(err)
+			})
 			if err != nil {
 				return nil, err
 			}
@@ -161,13 +167,18 @@ func (a *app) begin(ctx context.Context, f releaseFlags, until release.Until) er
 		}
 		defer t.Close()
 		if err := t.Prepare(ctx); err != nil {
-			if ExitCode(err) == exitInternal {
-				err = &release.RefusedError{Err: err}
-			}
-			return nil, err
+			return nil, untouched(err)
 		}
 		return a.after(t, t.Engine.Release(ctx, t.Plan, until))
 	})
+}
+
+// untouched is an error that came before anything was touched.
+func untouched(err error) error {
+	if ExitCode(err) == exitInternal {
+		return &release.RefusedError{Err: err}
+	}
+	return err
 }
 
 // open reads the release configuration out of the bundle: what is released is what was built.
@@ -180,7 +191,7 @@ func (a *app) open(ctx context.Context, pulled *bundle.Pulled, local *config.Con
 		cfg.Dir = local.Dir
 	}
 	o := a.targetOptions(f.env, sink)
-	o.Unlock, o.Back = f.unlock, f.back
+	o.Unlock, o.Back, o.Known, o.Begun = f.unlock, f.back, f.known, f.begun
 	return target.Open(ctx, cfg, pulled, o)
 }
 
@@ -206,7 +217,12 @@ func (a *app) goOn(ctx context.Context, f releaseFlags, until release.Until) err
 		if err != nil {
 			return nil, err
 		}
+		f.begun = rec.Open.Plan.Variables
 		full, err := a.open(ctx, pulled, t.Config, f, sink)
+		if as[*vault.ReadError](err) {
+			return nil, &release.RefusedError{Err: fmt.Errorf("release %d cannot go on with the variables that it began with: %w", rec.Open.Number, err),
+				Next: []string{"slipway rollback --env " + f.env + " takes it back; that reads no secret"}}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -263,6 +279,7 @@ func (a *app) show(ctx context.Context, f func(context.Context, event.Sink) (*re
 		record = console.New(console.Options{Out: masked, Format: console.FormatJSON})
 	}
 	ctx, c, done := a.stage(ctx)
+	defer done() // whatever happens, the terminal is as it was
 	sink := event.SinkFunc(func(e event.Event) {
 		c.Emit(e)
 		if record != nil {

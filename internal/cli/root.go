@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
@@ -46,7 +48,9 @@ type app struct {
 	verbose bool
 }
 
-// Main runs the program and returns its exit code, see [ExitCode].
+// Main runs the program and returns its exit code, see [ExitCode]. A panic of the goroutine that calls it is told like an error,
+// masked, with its stack, and is an internal error. A panic of another goroutine cannot be caught here: Go itself writes it to
+// standard error, past the masker, and ends the process with its own exit code 2.
 func Main(ctx context.Context, p Program) int {
 	a := newApp(p)
 	root := a.root()
@@ -54,12 +58,35 @@ func Main(ctx context.Context, p Program) int {
 	root.SetIn(p.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	err := root.ExecuteContext(ctx)
+	return a.run(func() error { return root.ExecuteContext(ctx) })
+}
+
+// run calls the command and says how it ended.
+func (a *app) run(command func() error) (code int) {
+	defer a.flush()
+	defer func() {
+		if p := recover(); p != nil {
+			code = exitInternal
+			printError(a.Err, &panicError{p})
+			fmt.Fprintf(a.Err, "\n%s", debug.Stack())
+		}
+	}()
+	err := command()
 	if err != nil && !as[*saidError](err) && !as[*childExit](err) {
 		printError(a.Err, err)
 	}
-	a.flush()
 	return ExitCode(err)
+}
+
+// panicError is a fault of this program itself.
+type panicError struct{ value any }
+
+func (e *panicError) Error() string { return fmt.Sprintf("internal error: %v", e.value) }
+
+// Next says what a person may do.
+func (e *panicError) Next() []string {
+	return []string{"if a release was running, it is open in the cluster's journal as it was: slipway status --env … says how things stand, slipway rollback --env … takes it back",
+		"please report this, with the stack below"}
 }
 
 func (a *app) root() *cobra.Command {
@@ -192,12 +219,12 @@ func (a *app) stageOn(ctx context.Context, file *os.File, out io.Writer, format 
 			}
 		}
 	}()
-	return ctx, c, func() {
+	return ctx, c, sync.OnceFunc(func() {
 		signal.Stop(signals)
 		close(done)
 		c.Close()
 		cancel(nil)
-	}
+	})
 }
 
 // printJSON prints a value as indented JSON.

@@ -34,17 +34,30 @@ func connect(ctx context.Context, env config.Environment, o Options) (*cluster.C
 }
 
 // Registry says how registries are spoken to: with the credentials of Docker's configuration, or else, where a registry is
-// Azure's, with an Entra token. Nothing is asked before a registry wants credentials.
+// Azure's, with an Entra token. Nothing is asked before a registry wants credentials. One that has too many requests is left
+// alone for as long as it says.
 func Registry(a config.Azure, getenv func(string) string) ([]remote.Option, error) {
 	keychain, transport, err := RegistryAccess(a, getenv)
 	if err != nil {
 		return nil, err
 	}
-	options := []remote.Option{remote.WithAuthFromKeychain(keychain)}
-	if transport != nil {
-		options = append(options, remote.WithTransport(transport))
+	standard, ok := or(transport, remote.DefaultTransport).(*http.Transport)
+	if !ok {
+		return nil, errReplaced
 	}
-	return options, nil
+	standard = standard.Clone()
+	standard.ResponseHeaderTimeout = headerTimeout
+	return []remote.Option{remote.WithAuthFromKeychain(keychain), remote.WithTransport(patient{standard})}, nil
+}
+
+var errReplaced = errors.New("the process has replaced the registry library's HTTP transport")
+
+// or is a transport, or the standard one where there is none.
+func or(transport, standard http.RoundTripper) http.RoundTripper {
+	if transport == nil {
+		return standard
+	}
+	return transport
 }
 
 // RegistryAccess is [Registry] for those who do not take options: the transport is nil where the default will do.
@@ -59,7 +72,7 @@ func RegistryAccess(a config.Azure, getenv func(string) string) (authn.Keychain,
 	}
 	standard, ok := remote.DefaultTransport.(*http.Transport)
 	if !ok {
-		return nil, nil, errors.New("the process has replaced the registry library's HTTP transport")
+		return nil, nil, errReplaced
 	}
 	pool, err := azure.Roots(a.CAFile)
 	if err != nil {

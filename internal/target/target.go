@@ -25,6 +25,7 @@ import (
 	"github.com/slipway-cd/slipway/internal/secret"
 	"github.com/slipway-cd/slipway/internal/telemetry/kube"
 	"github.com/slipway-cd/slipway/internal/traffic"
+	"github.com/slipway-cd/slipway/internal/vault"
 )
 
 // Options of [Open].
@@ -42,6 +43,11 @@ type Options struct {
 	Log io.Writer
 	// Unlock marks a Helm release that was left pending as failed, instead of refusing it.
 	Unlock bool
+	// Known are the variables as [Foresee] has read them; nil: they are read.
+	Known vault.Values
+	// Begun are the variables that the open release has read, by its journal. The same versions are read again, so that what
+	// goes on with it agrees with what stands already.
+	Begun []release.Variable
 	// Back says that nothing will be installed: then no secret is read, and a vault that is away cannot be in the way.
 	Back bool
 }
@@ -56,6 +62,7 @@ type Target struct {
 	Engine      *release.Engine
 	Plan        release.Plan // complete only with a bundle
 
+	gates *gates
 	close func()
 }
 
@@ -126,7 +133,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		}
 	}
 	t := &Target{
-		Config: cfg, Environment: env, Name: o.Environment, Clients: clients, Store: store, close: func() { gates.close(); marks.Close() },
+		Config: cfg, Environment: env, Name: o.Environment, Clients: clients, Store: store, gates: gates, close: func() { gates.close(); marks.Close() },
 		Plan: plan(cfg, env, o.Environment, routerName, pulled),
 	}
 	t.Plan.Variables = journalled(values)

@@ -95,6 +95,9 @@ func Resolve(ctx context.Context, cfg *config.Config, o Options) (config.Environ
 // resolve reads the variables of an environment, all at once, and puts them in place. Nothing is read where nothing is asked
 // for. Every secret is told to o.Learn before anything else is done with it.
 func resolve(ctx context.Context, cfg *config.Config, environment string, s scope, o Options) (*config.Config, vault.Values, error) {
+	if o.Known != nil && environment == o.Environment {
+		return resolveFrom(ctx, cfg, environment, s, o, o.Known)
+	}
 	return resolveFrom(ctx, cfg, environment, s, o, nil)
 }
 
@@ -129,7 +132,11 @@ func resolveFrom(ctx context.Context, cfg *config.Config, environment string, s 
 	if remote, ok := store.(*vault.KeyVault); ok && env.SecretsBy.InCluster() {
 		store = &vault.Sealed{Vault: remote, Names: names} // the cluster reads the values, not this process
 	}
-	values, err := (&vault.Overlay{Store: store, Getenv: o.Getenv, Secrets: names}).Read(ctx, refs)
+	store = &vault.Overlay{Store: store, Getenv: o.Getenv, Secrets: names}
+	if environment == o.Environment {
+		store = begun{store: store, read: o.Begun, getenv: o.Getenv}
+	}
+	values, err := store.Read(ctx, refs)
 	if err != nil {
 		return nil, nil, err
 	}

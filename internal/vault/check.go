@@ -84,7 +84,7 @@ const probe = "slipway-doctor-asks-for-nothing"
 // found". The error is as that of [KeyVault.Read].
 func (k *KeyVault) CanRead(ctx context.Context) error {
 	_, err := k.client.GetSecret(ctx, probe, "", nil)
-	problem, fatal := k.classify(Ref{Name: probe}, err)
+	problem, fatal := k.classify(ctx, Ref{Name: probe}, err)
 	switch {
 	case fatal != nil:
 		return fatal

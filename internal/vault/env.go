@@ -27,6 +27,12 @@ func EnvName(name string) string {
 	return "SLIPWAY_VAR_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
 
+// envVersion is what the versions begin with that an overridden variable gets; those of stores are hexadecimal.
+const envVersion = "env"
+
+// Overridden says whether a version is that of an environment variable.
+func Overridden(version string) bool { return strings.HasPrefix(version, envVersion) }
+
 // Read implements [Reader]. An environment variable that is empty overrides nothing.
 func (o *Overlay) Read(ctx context.Context, refs []Ref) (Values, error) {
 	refs, problems := distinct(refs)
@@ -44,7 +50,7 @@ func (o *Overlay) Read(ctx context.Context, refs []Ref) (Values, error) {
 			problems = append(problems, Problem{ref, Refused, fmt.Sprintf("%s is pinned to the version %s, but %s overrides it: take away one of the two", ref.Name, ref.Version, env)})
 		default:
 			sum := sha256.Sum256([]byte(text)) // not a secret, so its hash may be seen
-			values[ref] = Value{Ref: Ref{ref.Name, "env" + hex.EncodeToString(sum[:6])}, Secret: secret.New(text), Source: "the environment variable " + env, Open: true}
+			values[ref] = Value{Ref: Ref{ref.Name, envVersion + hex.EncodeToString(sum[:6])}, Secret: secret.New(text), Source: "the environment variable " + env, Open: true}
 		}
 	}
 	if err := readError("the environment", len(refs), problems); err != nil {

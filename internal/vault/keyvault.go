@@ -79,7 +79,7 @@ func (k *KeyVault) read(ctx context.Context, refs []Ref, get func(context.Contex
 	for _, ref := range refs {
 		group.Go(func() error {
 			value, err := get(all, ref)
-			problem, fatal := k.classify(ref, err)
+			problem, fatal := k.classify(all, ref, err)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -195,7 +195,7 @@ func (k *KeyVault) name() string {
 func (k *KeyVault) List(ctx context.Context) ([]Info, error) {
 	found, err := k.properties(ctx)
 	if err != nil {
-		return nil, k.fatal(err)
+		return nil, k.fatal(ctx, err)
 	}
 	infos := make([]Info, 0, len(found))
 	for _, name := range slices.Sorted(maps.Keys(found)) {
@@ -211,7 +211,7 @@ func (k *KeyVault) List(ctx context.Context) ([]Info, error) {
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, k.fatal(err)
+		return nil, k.fatal(ctx, err)
 	}
 	return infos, nil
 }
@@ -266,7 +266,7 @@ func (k *KeyVault) Set(ctx context.Context, name string, value secret.Secret) (R
 	text := value.Reveal()
 	resp, err := k.client.SetSecret(ctx, name, azsecrets.SetSecretParameters{Value: &text}, nil)
 	if err != nil {
-		return Ref{}, k.fatal(err)
+		return Ref{}, k.fatal(ctx, err)
 	}
 	if resp.ID == nil {
 		return Ref{Name: name}, nil

@@ -45,7 +45,7 @@ func asRefusal(err error) (refusal, bool) {
 }
 
 // classify tells what an error is about: this one variable, or the vault.
-func (k *KeyVault) classify(ref Ref, err error) (*Problem, error) {
+func (k *KeyVault) classify(ctx context.Context, ref Ref, err error) (*Problem, error) {
 	if err == nil {
 		return nil, nil
 	}
@@ -72,12 +72,12 @@ func (k *KeyVault) classify(ref Ref, err error) (*Problem, error) {
 	case r.status == http.StatusBadRequest:
 		return &Problem{Ref: ref, Reason: Refused, Detail: fmt.Sprintf("%s: Key Vault says: %s", ref, r.message)}, nil
 	}
-	return nil, k.fatal(err)
+	return nil, k.fatal(ctx, err)
 }
 
 // fatal is an error of the vault as a whole. What the credential said, and an end that was asked for, stay as they are.
-func (k *KeyVault) fatal(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+func (k *KeyVault) fatal(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
 		return fmt.Errorf("reading the vault %s: %w", k.url, err)
 	}
 	e := &StoreError{Store: "the vault " + k.url, Err: err}
@@ -91,6 +91,8 @@ func (k *KeyVault) fatal(err error) error {
 			e.Trouble, e.Message = Unreachable, fmt.Sprintf("shows a certificate that is not believed: %s; name a private authority's certificates with azure.caFile", oneLine(unbelieved))
 		case errors.As(err, &told):
 			return fmt.Errorf("reading the vault %s: %w", k.url, err)
+		case errors.Is(err, context.DeadlineExceeded): // of each try
+			e.Trouble, e.Message = Unreachable, "takes connections, but has not answered in time, however often it was asked; check the network and the proxy on the way to it"
 		default:
 			e.Trouble, e.Message = Unreachable, fmt.Sprintf("cannot be reached: %s; check its name, the network, and that the vault lets this network in", oneLine(err))
 		}

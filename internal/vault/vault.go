@@ -154,6 +154,24 @@ const expiryWarning = 30 * 24 * time.Hour
 // Values are variables by what they were asked for as.
 type Values map[Ref]Value
 
+// Read implements [Reader] on what was read already: a variable that is not among it is missing.
+func (v Values) Read(_ context.Context, refs []Ref) (Values, error) {
+	refs, problems := distinct(refs)
+	found := Values{}
+	for _, ref := range refs {
+		value, ok := v[ref]
+		if !ok {
+			problems = append(problems, missing(ref, nil))
+			continue
+		}
+		found[ref] = value
+	}
+	if err := readError("what was read before", len(refs), problems); err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
 // Warnings says which values end within 30 days, one sentence for each, by name.
 func (v Values) Warnings(now time.Time) []string {
 	var warnings []string

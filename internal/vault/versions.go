@@ -70,7 +70,7 @@ func (k *KeyVault) Versions(ctx context.Context, refs []Ref) (Values, error) {
 // CanList says whether this identity may list versions. The error is as that of [KeyVault.Read].
 func (k *KeyVault) CanList(ctx context.Context) error {
 	_, err := k.version(ctx, Ref{Name: probe})
-	problem, fatal := k.classify(Ref{Name: probe}, err)
+	problem, fatal := k.classify(ctx, Ref{Name: probe}, err)
 	switch {
 	case fatal != nil:
 		return fatal

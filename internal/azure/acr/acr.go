@@ -134,7 +134,7 @@ func (k *Keychain) exchange(ctx context.Context, host string) (string, error) {
 	answer, err := client.ExchangeAADAccessTokenForACRRefreshToken(ctx, azcontainerregistry.PostContentSchemaGrantTypeAccessToken, host,
 		&azcontainerregistry.AuthenticationClientExchangeAADAccessTokenForACRRefreshTokenOptions{AccessToken: &entra.Token})
 	if err != nil {
-		return "", explain(host, err)
+		return "", explain(ctx, host, err)
 	}
 	if answer.RefreshToken == nil || *answer.RefreshToken == "" {
 		return "", &Error{Host: host, Message: "its answer has no refresh token; is it an Azure Container Registry?"}
@@ -175,8 +175,8 @@ func (e *Error) Error() string {
 }
 func (e *Error) Unwrap() error { return e.Err }
 
-func explain(host string, err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+func explain(ctx context.Context, host string, err error) error {
+	if ctx.Err() != nil {
 		return fmt.Errorf("logging in to registry %s: %w", host, err)
 	}
 	e := &Error{Host: host, Err: err}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/containerservice/armcontainerservice/v6"
 	"k8s.io/client-go/rest"
@@ -44,7 +43,7 @@ func Connect(ctx context.Context, cluster Cluster, cred azcore.TokenCredential, 
 	}
 	answer, err := clusters.ListClusterUserCredentials(ctx, cluster.Group, cluster.Name, nil)
 	if err != nil {
-		return nil, explain(cluster, err)
+		return nil, explain(ctx, cluster, err)
 	}
 	for _, k := range answer.Kubeconfigs {
 		if k != nil && len(k.Value) > 0 {
@@ -99,30 +98,6 @@ func serverID(exec *api.ExecConfig) (string, error) {
 	return ServerID, nil
 }
 
-// bearer puts an Entra token on every request. The credential keeps it and renews it.
-type bearer struct {
-	next  http.RoundTripper
-	cred  azcore.TokenCredential
-	scope string
-}
-
-// RoundTrip implements http.RoundTripper.
-func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	token, err := b.cred.GetToken(r.Context(), policy.TokenRequestOptions{Scopes: []string{b.scope}})
-	if err != nil {
-		if r.Body != nil {
-			err = errors.Join(err, r.Body.Close()) // as the interface demands
-		}
-		return nil, fmt.Errorf("logging in to the cluster: %w", err)
-	}
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+token.Token)
-	return b.next.RoundTrip(r)
-}
-
-// WrappedRoundTripper lets client-go find the transport below.
-func (b *bearer) WrappedRoundTripper() http.RoundTripper { return b.next }
-
 // Error says that Azure gave no way into a cluster.
 type Error struct {
 	Cluster Cluster
@@ -135,8 +110,8 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("AKS cluster %s: %s", e.Cluster, e.Message) }
 func (e *Error) Unwrap() error { return e.Err }
 
-func explain(cluster Cluster, err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+func explain(ctx context.Context, cluster Cluster, err error) error {
+	if ctx.Err() != nil {
 		return fmt.Errorf("asking Azure for the AKS cluster %s: %w", cluster, err)
 	}
 	var answer *azcore.ResponseError

@@ -10,6 +10,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/monitor/query/azlogs"
+
+	"github.com/slipway-cd/slipway/internal/azure"
 )
 
 // Column of an answer. Type is Kusto's name: string, long, real, datetime …
@@ -44,12 +46,13 @@ type Options struct {
 
 // NewClient makes a client. It asks nothing yet.
 func NewClient(cred azcore.TokenCredential, o Options) (*Client, error) {
-	logs, err := azlogs.NewClient(cred, &azlogs.ClientOptions{ClientOptions: o.Client})
-	if err != nil {
-		return nil, fmt.Errorf("making a Log Analytics client: %w", err)
-	}
 	if o.Wait <= 0 {
 		o.Wait = time.Minute
+	}
+	client := azure.Patient(o.Client, o.Wait+10*time.Second)
+	logs, err := azlogs.NewClient(cred, &azlogs.ClientOptions{ClientOptions: client})
+	if err != nil {
+		return nil, fmt.Errorf("making a Log Analytics client: %w", err)
 	}
 	return &Client{logs: logs, workspace: o.Workspace, wait: int(o.Wait.Seconds())}, nil
 }

@@ -106,7 +106,7 @@ func (a *Azure) verify(audiences ...string) func(string) (string, error) {
 			}
 		}
 		switch {
-		case errors.Is(err, entra.ErrExpired):
+		case errors.Is(err, entra.ErrExpired), errors.Is(err, entra.ErrRevoked):
 			return "", fmt.Errorf("%w: %w", insights.ErrExpired, err)
 		case errors.Is(err, entra.ErrAudience):
 			return "", fmt.Errorf("%w: %w", insights.ErrAudience, err)
@@ -152,6 +152,8 @@ func (a *Azure) door() http.Handler {
 func (a *Azure) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/control/", a.insights.Control())
+	mux.Handle("/control/entra", a.entra.Control())
+	mux.Handle("/control/entra/", a.entra.Control())
 	mux.Handle("/control/vault/fault", &a.vault.Faults)
 	mux.Handle("/control/arm/fault", &a.clusters.Faults)
 	if a.registry != nil {

@@ -5,6 +5,7 @@
 package arm
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/slipway-cd/slipway/sandbox/internal/azure/entra"
 	"github.com/slipway-cd/slipway/sandbox/internal/azure/faulty"
@@ -73,7 +75,7 @@ func (s *Server) credentials(w http.ResponseWriter, r *http.Request) {
 	}
 	caller, err := s.caller(token)
 	if err != nil {
-		unauthorized(w, err)
+		unauthorized(w, err, time.Now())
 		return
 	}
 	subscription, group, name := r.PathValue("subscription"), r.PathValue("group"), r.PathValue("name")
@@ -117,7 +119,7 @@ func (s *Server) caller(token string) (entra.Claims, error) {
 	return claims, err
 }
 
-func unauthorized(w http.ResponseWriter, err error) {
+func unauthorized(w http.ResponseWriter, err error, now time.Time) {
 	code, message := "InvalidAuthenticationToken", "The access token is invalid."
 	switch {
 	case errors.Is(err, entra.ErrExpired):
@@ -127,7 +129,12 @@ func unauthorized(w http.ResponseWriter, err error) {
 	case errors.Is(err, entra.ErrTenant):
 		code, message = "InvalidAuthenticationTokenTenant", "The access token is from the wrong issuer. It must match the tenant associated with this subscription."
 	}
-	w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Bearer error="invalid_token", error_description="%s"`, message))
+	challenge := fmt.Sprintf(`Bearer error="invalid_token", error_description="%s"`, message)
+	if errors.Is(err, entra.ErrRevoked) { // continuous access evaluation
+		claims := fmt.Sprintf(`{"access_token":{"nbf":{"essential":true,"value":"%d"}}}`, now.Unix())
+		challenge = fmt.Sprintf(`Bearer authorization_uri="https://login.windows.net/", error="insufficient_claims", claims="%s"`, base64.StdEncoding.EncodeToString([]byte(claims)))
+	}
+	w.Header().Set("WWW-Authenticate", challenge)
 	refuse(w, http.StatusUnauthorized, code, message)
 }
 

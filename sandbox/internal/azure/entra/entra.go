@@ -21,6 +21,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/slipway-cd/slipway/sandbox/internal/azure/faulty"
+	"github.com/slipway-cd/slipway/sandbox/internal/azure/insights/fault"
 )
 
 // ExchangeAudience is the audience that a federated assertion must have.
@@ -93,6 +96,11 @@ type Server struct {
 	signing  *rsa.PrivateKey // of access tokens
 	subjects *rsa.PrivateKey // of the stand-in's own federated assertions
 	lifetime atomic.Int64
+	revoked  atomic.Int64 // Unix time of the last revocation
+	issued   atomic.Int64 // access tokens
+	refused  atomic.Int64 // how often a service did not take one, expired or revoked
+	// Faults go wrong on demand, at the token endpoint.
+	Faults fault.Injector
 }
 
 // New makes the stand-in. Keys that are missing in o.Dir are made there.
@@ -125,9 +133,6 @@ func New(o Options) (*Server, error) {
 // Issuer is the stand-in's own issuer of federated assertions, see [Server.SubjectToken].
 func (s *Server) Issuer() string { return s.options.URL + "/federation" }
 
-// SetLifetime changes how long access tokens are valid that are issued from now on.
-func (s *Server) SetLifetime(d time.Duration) { s.lifetime.Store(int64(d)) }
-
 // Handler serves the tenant:
 //
 //	GET  /<tenant>/v2.0/.well-known/openid-configuration
@@ -137,7 +142,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", s.inTenant(s.configuration))
 	mux.HandleFunc("GET /{tenant}/discovery/v2.0/keys", s.inTenant(s.keys))
-	mux.HandleFunc("POST /{tenant}/oauth2/v2.0/token", s.inTenant(s.token))
+	mux.Handle("POST /{tenant}/oauth2/v2.0/token", faulty.Handler(&s.Faults, s.fault, s.inTenant(s.token)))
 	return mux
 }
 

@@ -24,9 +24,11 @@ func (e refusal) status() int {
 	return http.StatusBadRequest
 }
 
-func (s *Server) refuse(w http.ResponseWriter, e refusal) {
+func (s *Server) refuse(w http.ResponseWriter, e refusal) { s.refuseWith(w, e.status(), e) }
+
+func (s *Server) refuseWith(w http.ResponseWriter, status int, e refusal) {
 	trace, correlation, now := guid(), guid(), s.options.Now().UTC().Format("2006-01-02 15:04:05Z")
-	writeJSON(w, e.status(), map[string]any{
+	writeJSON(w, status, map[string]any{
 		"error": e.oauth,
 		"error_description": fmt.Sprintf("AADSTS%d: %s Trace ID: %s Correlation ID: %s Timestamp: %s",
 			e.code, e.message, trace, correlation, now),

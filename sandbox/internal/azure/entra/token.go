@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/subtle"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -42,6 +43,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, refusal{50000, "server_error", "There was an error issuing a token: " + err.Error() + "."})
 		return
 	}
+	s.issued.Add(1)
 	seconds := int(lifetime.Seconds())
 	writeJSON(w, http.StatusOK, map[string]any{
 		"token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token,
@@ -68,6 +70,9 @@ func (s *Server) authenticate(form url.Values) (App, string, *refusal) {
 	resource, bad := s.resource(form.Get("scope"))
 	if bad != nil {
 		return App{}, "", bad
+	}
+	if claims := form.Get("claims"); claims != "" && json.Unmarshal([]byte(claims), &struct{}{}) != nil {
+		return App{}, "", &refusal{90100, "invalid_request", "claims parameter is empty or not valid."}
 	}
 	switch {
 	case form.Has("client_assertion"):

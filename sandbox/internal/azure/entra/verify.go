@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -19,6 +20,7 @@ var (
 	ErrNotYetValid = errors.New("the token is not valid yet")
 	ErrAudience    = errors.New("the token is for another audience")
 	ErrTenant      = errors.New("the token is of another tenant")
+	ErrRevoked     = errors.New("the token was revoked")
 )
 
 // Claims are what a service reads in an access token.
@@ -33,14 +35,16 @@ type Claims struct {
 
 // Verifier checks access tokens, as a service behind Entra does.
 type Verifier struct {
-	key    *rsa.PublicKey
-	tenant string
-	now    func() time.Time
+	key     *rsa.PublicKey
+	tenant  string
+	now     func() time.Time
+	revoked *atomic.Int64
+	refused *atomic.Int64
 }
 
 // Verifier checks the tokens of this stand-in.
 func (s *Server) Verifier() *Verifier {
-	return &Verifier{key: &s.signing.PublicKey, tenant: s.options.Tenant, now: s.options.Now}
+	return &Verifier{key: &s.signing.PublicKey, tenant: s.options.Tenant, now: s.options.Now, revoked: &s.revoked, refused: &s.refused}
 }
 
 // Verify says whether token is valid for audience now. There is no allowance
@@ -52,6 +56,14 @@ func (v *Verifier) Verify(token, audience string) error {
 
 // Read is Verify, and gives what the token says.
 func (v *Verifier) Read(token, audience string) (Claims, error) {
+	claims, err := v.read(token, audience)
+	if errors.Is(err, ErrExpired) || errors.Is(err, ErrRevoked) {
+		v.refused.Add(1)
+	}
+	return claims, err
+}
+
+func (v *Verifier) read(token, audience string) (Claims, error) {
 	var claims Claims
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithTimeFunc(v.now), jwt.WithExpirationRequired())
 	_, err := parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return v.key, nil })
@@ -72,6 +84,9 @@ func (v *Verifier) Read(token, audience string) (Claims, error) {
 	}
 	if !strings.EqualFold(claims.Tenant, v.tenant) {
 		return Claims{}, fmt.Errorf("%w: it is of %q, not of %s", ErrTenant, claims.Tenant, v.tenant)
+	}
+	if revoked := v.revoked.Load(); claims.IssuedAt == nil || claims.IssuedAt.Unix() < revoked {
+		return Claims{}, fmt.Errorf("%w at %s", ErrRevoked, stamp(time.Unix(revoked, 0)))
 	}
 	return claims, nil
 }

@@ -36,6 +36,8 @@ func (v *Vault) unauthorized(err error) string {
 		return fmt.Sprintf("AKV10032: Invalid issuer. Expected one of %s/%s/ (%v).", v.options.Authority, v.options.Tenant, err)
 	case errors.Is(err, entra.ErrExpired), errors.Is(err, entra.ErrNotYetValid):
 		return fmt.Sprintf("Error validating token: IDX10223: Lifetime validation failed (%v).", err)
+	case errors.Is(err, entra.ErrRevoked):
+		return fmt.Sprintf("Error validating token: %v.", err)
 	case errors.Is(err, entra.ErrSignature):
 		return "Error validating token: IDX10511: Signature validation failed."
 	}

@@ -37,9 +37,9 @@ func TestVariablesAreReadByNameAndByVersion(t *testing.T) {
 	if got := values[pinned]; got.Secret.Reveal() != "old.example" || got.Version != old {
 		t.Errorf("the pinned one is %+v", got)
 	}
-	before := w.count("GET dev1")
-	if _, err := store.Read(t.Context(), []vault.Ref{pinned}); err != nil || w.count("GET dev1") != before {
-		t.Errorf("a version was read again: %d requests, %v", w.count("GET dev1")-before, err)
+	before := w.wire.Count("GET dev1")
+	if _, err := store.Read(t.Context(), []vault.Ref{pinned}); err != nil || w.wire.Count("GET dev1") != before {
+		t.Errorf("a version was read again: %d requests, %v", w.wire.Count("GET dev1")-before, err)
 	}
 }
 
@@ -51,7 +51,7 @@ func TestFortyVariablesTakeOneRoundOfEight(t *testing.T) {
 			names = append(names, fmt.Sprintf("variable-%02d", i))
 			w.set(names[i], fmt.Sprint("value ", i), keyvault.Attributes{})
 		}
-		w.latency = 20 * time.Millisecond
+		w.wire.Latency = 20 * time.Millisecond
 		store := w.store()
 		begin := time.Now()
 		values, err := store.Read(t.Context(), refs(names...))
@@ -65,10 +65,10 @@ func TestFortyVariablesTakeOneRoundOfEight(t *testing.T) {
 			}
 		}
 		// Eight are asked without a token first, which is how a client learns where to get one.
-		if w.max > 8 || w.count("/secrets/") > 48 || took > 300*time.Millisecond {
-			t.Errorf("%d at once, %d requests, %s", w.max, w.count("/secrets/"), took)
+		if w.wire.Max() > 8 || w.wire.Count("/secrets/") > 48 || took > 300*time.Millisecond {
+			t.Errorf("%d at once, %d requests, %s", w.wire.Max(), w.wire.Count("/secrets/"), took)
 		}
-		t.Logf("40 variables at 20 ms a request: %s, %d requests, %d at once", took, w.count("/secrets/"), w.max)
+		t.Logf("40 variables at 20 ms a request: %s, %d requests, %d at once", took, w.wire.Count("/secrets/"), w.wire.Max())
 	})
 }
 
@@ -187,6 +187,7 @@ func TestFaultsThatStayAreTold(t *testing.T) {
 		{"a cut connection", fault.Rule{Rate: 1, Status: faulty.StatusCut}, vault.Unreachable, "cannot be reached"},
 		{"a firewall", fault.Rule{Rate: 1, Status: 403}, vault.Unreachable, "firewall"},
 		{"a token that is never taken", fault.Rule{Rate: 1, Status: 401}, vault.Unauthorized, "slipway doctor"},
+		{"no answer", fault.Rule{Rate: 1, Delay: fault.Duration(15 * time.Minute)}, vault.Unreachable, "has not answered in time"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -234,10 +235,79 @@ func TestATokenThatEndsInTheMiddleIsRenewed(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		if n := w.count("/oauth2/v2.0/token"); n < 3 {
+		if n := w.wire.Count("/oauth2/v2.0/token"); n < 3 {
 			t.Errorf("a token of 6 minutes lasted for 15: %d log-ins", n)
 		}
 	})
+}
+
+func TestATokenThatIsRevokedInTheMiddleIsRenewedWithinTheRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.set("redis-host", "h", keyvault.Attributes{})
+		store := w.store()
+		for minute := range 15 {
+			if _, err := store.Read(t.Context(), refs("redis-host")); err != nil {
+				t.Fatalf("in minute %d: %v", minute, err)
+			}
+			time.Sleep(time.Minute)
+			if minute == 5 {
+				w.entra.Revoke()
+			}
+		}
+		if n := w.wire.Count("/oauth2/v2.0/token"); n != 2 {
+			t.Errorf("%d log-ins, want one at the beginning and one after the token was revoked", n)
+		}
+	})
+}
+
+// An identity provider in trouble is asked again; when it stays so, the error says whose trouble it is.
+func TestFaultsOfEntraAreSatOutOrTold(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		rule fault.Rule
+		code string
+		say  string
+	}{
+		{"refused", fault.Rule{Rate: 1, Status: 401}, "AADSTS700027", "check where the federated token comes from"},
+		{"forbidden by a proxy", fault.Rule{Rate: 1, Status: 403}, "", "403"},
+		{"not found by a proxy", fault.Rule{Rate: 1, Status: 404}, "", "404"},
+		{"throttled", fault.Rule{Rate: 1, Status: 429, RetryAfter: fault.Duration(2 * time.Second)}, "AADSTS90055", "too many incoming requests"},
+		{"an internal error", fault.Rule{Rate: 1, Status: 500}, "AADSTS50000", "issuing a token"},
+		{"unavailable", fault.Rule{Rate: 1, Status: 503}, "AADSTS90033", "transient error"},
+		{"a cut connection", fault.Rule{Rate: 1, Status: faulty.StatusCut}, "", "Entra cannot be reached"},
+		{"no answer", fault.Rule{Rate: 1, Delay: fault.Duration(15 * time.Minute)}, "", "Entra cannot be reached"},
+	} {
+		for _, lasts := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, lasting %t", c.what, lasts), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t)
+					w.set("redis-host", "h", keyvault.Attributes{})
+					rule := c.rule
+					if !lasts {
+						if status := rule.Status; status >= 401 && status <= 404 {
+							return // these do not pass by themselves
+						}
+						rule.Times = 2
+					}
+					if err := w.entra.Faults.Set(rule); err != nil {
+						t.Fatal(err)
+					}
+					_, err := w.store().Read(t.Context(), refs("redis-host"))
+					if !lasts {
+						if err != nil {
+							t.Errorf("got %v", err)
+						}
+						return
+					}
+					var refused *azure.IdentityError
+					if !errors.As(err, &refused) || refused.Code != c.code || !strings.Contains(err.Error(), c.say) || strings.Contains(err.Error(), "\n") {
+						t.Errorf("got %v", err)
+					}
+				})
+			})
+		}
+	}
 }
 
 func TestAFederatedTokenThatWasNotRenewedIsTold(t *testing.T) {
@@ -262,7 +332,7 @@ func TestAVaultOfAnotherTenantIsTold(t *testing.T) {
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), other) || !strings.Contains(err.Error(), tenantID) {
 		t.Errorf("got %v", err)
 	}
-	if n := w.count("login.example"); n != 0 {
+	if n := w.wire.Count("login.example"); n != 0 {
 		t.Errorf("Entra was asked %d times", n)
 	}
 }
@@ -295,7 +365,7 @@ func TestABadNameIsNotAskedFor(t *testing.T) {
 	if !errors.As(err, &all) || len(all.Problems) != 2 || !strings.Contains(err.Error(), `write "redis-host"`) {
 		t.Errorf("got %v", err)
 	}
-	if n := w.count(""); n != 0 {
+	if n := w.wire.Count(""); n != 0 {
 		t.Errorf("%d requests were made", n)
 	}
 }

@@ -39,7 +39,7 @@ func TestWhoMayReadNoValueLearnsVersions(t *testing.T) {
 	if values[pinned].Version != old {
 		t.Errorf("the pinned one is %+v", values[pinned])
 	}
-	if n := w.count("GET dev1.vault.example/secrets/redis-access/" + old); n > 0 {
+	if n := w.wire.Count("GET dev1.vault.example/secrets/redis-access/" + old); n > 0 {
 		t.Error("a value was asked for")
 	}
 	if err := w.store().CanList(t.Context()); err != nil {

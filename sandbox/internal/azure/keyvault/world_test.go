@@ -1,23 +1,19 @@
 package keyvault_test
 
 import (
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"github.com/slipway-cd/slipway/internal/azure"
 	"github.com/slipway-cd/slipway/internal/vault"
 	"github.com/slipway-cd/slipway/sandbox/internal/azure/entra"
 	"github.com/slipway-cd/slipway/sandbox/internal/azure/keyvault"
+	"github.com/slipway-cd/slipway/sandbox/internal/azure/wire"
 )
 
 const (
@@ -53,11 +49,7 @@ type world struct {
 	options keyvault.Options
 	cloud   azure.Cloud
 	token   string // the file of the federated token
-
-	mu       sync.Mutex
-	latency  time.Duration
-	asked    []string // METHOD host path
-	now, max int      // requests under way
+	wire    wire.Wire
 }
 
 func newWorld(t *testing.T, change ...func(*keyvault.Options)) *world {
@@ -88,68 +80,19 @@ func newWorld(t *testing.T, change ...func(*keyvault.Options)) *world {
 	if w.cloud, err = azure.NewCloud("", azure.Endpoints{Authority: authURL}); err != nil {
 		t.Fatal(err)
 	}
+	w.wire.Handle("login.example", w.entra.Handler())
+	w.wire.Handle("dev1.vault.example", w.vault.Handler())
 	return w
 }
 
-// Do carries a request to the stand-in that its host names.
-func (w *world) Do(r *http.Request) (resp *http.Response, err error) {
-	handler := map[string]http.Handler{"login.example": w.entra.Handler(), "dev1.vault.example": w.vault.Handler()}[r.URL.Host]
-	if handler == nil {
-		return nil, &os.SyscallError{Syscall: "connect", Err: os.ErrDeadlineExceeded}
-	}
-	w.mu.Lock()
-	w.asked = append(w.asked, r.Method+" "+r.URL.Host+r.URL.Path)
-	w.now++
-	w.max = max(w.max, w.now)
-	latency := w.latency
-	w.mu.Unlock()
-	defer func() {
-		w.mu.Lock()
-		w.now--
-		w.mu.Unlock()
-		if p := recover(); p == http.ErrAbortHandler {
-			resp, err = nil, io.ErrUnexpectedEOF
-		} else if p != nil {
-			panic(p)
-		}
-	}()
-	time.Sleep(latency)
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	in := r.Clone(r.Context())
-	in.RequestURI = r.URL.RequestURI()
-	if in.Body == nil {
-		in.Body = http.NoBody
-	}
-	rec := httptest.NewRecorder()
-	handler.ServeHTTP(rec, in)
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	resp = rec.Result()
-	resp.Request = r
-	return resp, nil
-}
-
-// count of requests whose line contains part.
-func (w *world) count(part string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, line := range w.asked {
-		if strings.Contains(line, part) {
-			n++
-		}
-	}
-	return n
-}
-
 func (w *world) client() azcore.ClientOptions {
-	return azcore.ClientOptions{
-		Cloud: w.cloud.Configuration(), Transport: w,
-		Retry: policy.RetryOptions{MaxRetries: 3, RetryDelay: time.Millisecond},
+	w.t.Helper()
+	options, err := w.cloud.ClientOptions("")
+	if err != nil {
+		w.t.Fatal(err)
 	}
+	options.Transport, options.Retry.RetryDelay = &w.wire, time.Millisecond
+	return options
 }
 
 func (w *world) credential() azcore.TokenCredential {

@@ -96,7 +96,7 @@ func TestAValueThatNoVaultTakesIsRefusedBeforeItIsSent(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if n := w.count(""); n != 0 {
+	if n := w.wire.Count(""); n != 0 {
 		t.Errorf("%d requests were made", n)
 	}
 	if _, err := w.store().Set(t.Context(), "longest", secret.New(strings.Repeat("\x01", vault.MaxValue))); err != nil {
