@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,11 +24,28 @@ const loginTimeout = 8 * time.Second
 // impatient bounds one try. It stands below the log-in, which has tries of its own; the SDK's own bound is for both together.
 type impatient struct{ timeout time.Duration }
 
-// Do implements policy.Policy. The SDK has read the answer's body when Next returns.
+// Do implements policy.Policy. The bound includes a body that the caller reads as a stream.
 func (p impatient) Do(r *policy.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(r.Raw().Context(), p.timeout)
-	defer cancel()
-	return r.Clone(ctx).Next()
+	resp, err := r.Clone(ctx).Next()
+	if err != nil || resp.Body == nil {
+		cancel()
+		return resp, err
+	}
+	resp.Body = bounded{resp.Body, cancel}
+	return resp, nil
+}
+
+// bounded is a body that may be read as long as its context lasts; closing it frees the context.
+type bounded struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (b bounded) Close() error {
+	defer b.cancel()
+	return b.ReadCloser.Close()
 }
 
 // Patient are options as [Cloud.ClientOptions] gives them for a service that takes longer over its answers: up to d a try.
