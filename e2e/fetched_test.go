@@ -9,7 +9,7 @@ import (
 )
 
 // External Secrets fetches what Slipway may not read; a release goes on when the Secrets are there, and not before.
-func TestExternalSecretsFetchesWhatSlipwayMayNotRead(t *testing.T) {
+func externalSecretsFetches(t *testing.T) {
 	undefine(t, externalSecretDefinition, secretStoreDefinition)
 	l := newLeakSite(t, "external")
 	vaultURL, caFile := readerVault(t)
@@ -93,7 +93,7 @@ func TestExternalSecretsFetchesWhatSlipwayMayNotRead(t *testing.T) {
 }
 
 // In place the ExternalSecret of a revision that Helm keeps stays, so that going back finds its Secret.
-func TestGoingBackInPlaceFindsWhatTheClusterFetchedBefore(t *testing.T) {
+func goingBackFindsWhatWasFetched(t *testing.T) {
 	undefine(t, externalSecretDefinition, secretStoreDefinition)
 	define(t, externalSecretDefinition, secretStoreDefinition)
 	l := newLeakSite(t, "external-in-place")
@@ -126,7 +126,7 @@ func TestGoingBackInPlaceFindsWhatTheClusterFetchedBefore(t *testing.T) {
 }
 
 // The CSI driver's stand-in mounts for the node's own kubelet; see [driver] for what it does not do.
-func TestTheCSIDriverFetchesWhatSlipwayMayNotRead(t *testing.T) {
+func theCSIDriverFetches(t *testing.T) {
 	undefine(t, providerClassDefinition)
 	driver := startDriver(t, "localhost")
 	l := newLeakSite(t, "csi")

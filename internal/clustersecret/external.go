@@ -182,10 +182,13 @@ func (e External) Wait(ctx context.Context, names []string, timeout time.Duratio
 		return err
 	}
 	var waiting, why string
-	err = wait.PollUntilContextTimeout(ctx, interval, timeout, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextTimeout(ctx, interval, timeout, true, func(left context.Context) (bool, error) {
 		for _, name := range names {
 			ready, now, err := e.look(ctx, r, name)
-			if err != nil || ctx.Err() != nil { // cut off at the end of the time, a look says nothing
+			if !ready && left.Err() != nil && ctx.Err() == nil {
+				return false, nil // a look that went on beyond the end of the time takes no reason's place
+			}
+			if err != nil {
 				return false, err
 			}
 			if ready {
@@ -210,8 +213,20 @@ func (e External) Wait(ctx context.Context, names []string, timeout time.Duratio
 	return err
 }
 
+// lookFor bounds one look. It is not cut to what is left of the time: client-go refuses requests that may not be sent before
+// their context ends, and that would take the place of the reason.
+const lookFor = 10 * time.Second
+
 // look says how one ExternalSecret is.
 func (e External) look(ctx context.Context, r schema.GroupVersionResource, name string) (ready bool, why string, err error) {
+	whole := ctx
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
+	defer func() {
+		if err != nil && ctx.Err() != nil && whole.Err() == nil {
+			ready, why, err = false, silent, nil
+		}
+	}()
 	o, err := e.Dynamic.Resource(r).Namespace(e.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return false, silent, passing(err, "reading "+e.object(r, name))

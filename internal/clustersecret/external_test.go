@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	clienttesting "k8s.io/client-go/testing"
 )
 
@@ -225,6 +226,49 @@ func TestAnExternalSecretThatIsTakenAwayIsNotWaitedFor(t *testing.T) {
 		})
 		if err == nil || !strings.Contains(err.Error(), "does not exist") || took > 2*time.Second {
 			t.Errorf("got %v after %s", err, took)
+		}
+	})
+}
+
+// paced refuses what could not be sent before its context ends, as client-go's rate limiter does.
+type paced struct{ dynamic.Interface }
+
+func (p paced) Resource(r schema.GroupVersionResource) dynamic.NamespaceableResourceInterface {
+	return pacedResource{NamespaceableResourceInterface: p.Interface.Resource(r)}
+}
+
+type pacedResource struct {
+	dynamic.NamespaceableResourceInterface
+	in dynamic.ResourceInterface
+}
+
+func (p pacedResource) Namespace(ns string) dynamic.ResourceInterface {
+	p.in = p.NamespaceableResourceInterface.Namespace(ns)
+	return p
+}
+
+func (p pacedResource) Get(ctx context.Context, name string, o metav1.GetOptions, sub ...string) (*unstructured.Unstructured, error) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= interval {
+		return nil, errors.New("client rate limiter Wait returned an error: rate: Wait(n=1) would exceed context deadline")
+	}
+	return p.in.Get(ctx, name, o, sub...)
+}
+
+func (p pacedResource) List(ctx context.Context, o metav1.ListOptions) (*unstructured.UnstructuredList, error) {
+	return p.in.List(ctx, o)
+}
+
+func TestTheEndOfTheTimeDoesNotTakeThePlaceOfTheReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t, external1)
+		e := External{Cluster: c.Cluster, Store: "team-vault", Kind: SecretStore}
+		if err := e.Apply(t.Context(), redis(), false); err != nil {
+			t.Fatal(err)
+		}
+		e.Dynamic = paced{e.Dynamic}
+		err := e.Wait(t.Context(), []string{redis().Name}, 6*time.Second)
+		if late := (*NotSyncedError)(nil); !errors.As(err, &late) || !strings.Contains(err.Error(), "within 6s: External Secrets has not looked at it yet") {
+			t.Errorf("got %v", err)
 		}
 	})
 }
