@@ -6,6 +6,23 @@ package e2e
 // of the Secrets Store CSI driver (secrets-store-csi-driver.sigs.k8s.io/concepts): the fields that Slipway might use, and no
 // others, so that the API server refuses what the real definitions do not have.
 const (
+	namespacedV1 = `  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+`
+	withStatus = `      subresources: { status: {} }
+`
+	objectSchema = `      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            apiVersion: { type: string }
+            kind: { type: string }
+            metadata: { type: object }
+`
+
 	externalSecretDefinition = `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -13,20 +30,7 @@ metadata: { name: externalsecrets.external-secrets.io }
 spec:
   group: external-secrets.io
   names: { kind: ExternalSecret, listKind: ExternalSecretList, plural: externalsecrets, singular: externalsecret, shortNames: [es] }
-  scope: Namespaced
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      subresources: { status: {} }
-      schema:
-        openAPIV3Schema:
-          type: object
-          properties:
-            apiVersion: { type: string }
-            kind: { type: string }
-            metadata: { type: object }
-            spec:
+` + namespacedV1 + withStatus + objectSchema + `            spec:
               type: object
               properties:
                 secretStoreRef:
@@ -70,20 +74,7 @@ metadata: { name: secretstores.external-secrets.io }
 spec:
   group: external-secrets.io
   names: { kind: SecretStore, listKind: SecretStoreList, plural: secretstores, singular: secretstore, shortNames: [ss] }
-  scope: Namespaced
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      subresources: { status: {} }
-      schema:
-        openAPIV3Schema:
-          type: object
-          properties:
-            apiVersion: { type: string }
-            kind: { type: string }
-            metadata: { type: object }
-            spec:
+` + namespacedV1 + withStatus + objectSchema + `            spec:
               type: object
               required: [provider]
               properties:
@@ -111,19 +102,7 @@ metadata: { name: secretproviderclasses.secrets-store.csi.x-k8s.io }
 spec:
   group: secrets-store.csi.x-k8s.io
   names: { kind: SecretProviderClass, listKind: SecretProviderClassList, plural: secretproviderclasses, singular: secretproviderclass }
-  scope: Namespaced
-  versions:
-    - name: v1
-      served: true
-      storage: true
-      schema:
-        openAPIV3Schema:
-          type: object
-          properties:
-            apiVersion: { type: string }
-            kind: { type: string }
-            metadata: { type: object }
-            spec:
+` + namespacedV1 + objectSchema + `            spec:
               type: object
               properties:
                 provider: { type: string }

@@ -22,9 +22,6 @@ import (
 type releaseFlags struct {
 	env, bundle, version string
 	unlock               bool
-	back                 bool // it only goes back
-	known                vault.Values
-	begun                []release.Variable // by the open release
 }
 
 func (a *app) releaseCommand() *cobra.Command {
@@ -125,7 +122,8 @@ func (a *app) begin(ctx context.Context, f releaseFlags, until release.Until) er
 		return err
 	}
 	return a.show(ctx, func(ctx context.Context, sink event.Sink) (*release.Record, error) {
-		ref := f.bundle
+		ref, o := f.bundle, a.targetOptions(f.env, sink)
+		o.Unlock = f.unlock
 		var local *config.Config
 		var access config.Azure // to the registry
 		if ref == "" {
@@ -140,7 +138,7 @@ func (a *app) begin(ctx context.Context, f releaseFlags, until release.Until) er
 			}
 			access = env.Azure
 			res, err := a.build(ctx, cfg, access, raw, f.version, sink, func(ctx context.Context) (err error) {
-				f.known, err = target.Foresee(ctx, cfg, a.targetOptions(f.env, sink))
+				o.Known, err = target.BeforeBuild(ctx, cfg, o)
 				return untouched(err)
 			})
 			if err != nil {
@@ -161,7 +159,7 @@ func (a *app) begin(ctx context.Context, f releaseFlags, until release.Until) er
 			return nil, &release.RefusedError{Err: fmt.Errorf("bundle %s is of service %s, but slipway.yaml here is of service %s", ref, pulled.Bundle.Service, local.Service),
 				Next: []string{"name a bundle of " + local.Service + ", or run it outside this directory"}}
 		}
-		t, err := a.open(ctx, pulled, local, f, sink)
+		t, err := a.open(ctx, pulled, local, o)
 		if err != nil {
 			return nil, err
 		}
@@ -182,7 +180,7 @@ func untouched(err error) error {
 }
 
 // open reads the release configuration out of the bundle: what is released is what was built.
-func (a *app) open(ctx context.Context, pulled *bundle.Pulled, local *config.Config, f releaseFlags, sink event.Sink) (*target.Target, error) {
+func (a *app) open(ctx context.Context, pulled *bundle.Pulled, local *config.Config, o target.Options) (*target.Target, error) {
 	cfg, err := config.Parse("slipway.yaml of bundle "+bundle.ShortDigest(pulled.Digest), pulled.ConfigYAML, a.Getenv)
 	if err != nil {
 		return nil, err
@@ -190,8 +188,6 @@ func (a *app) open(ctx context.Context, pulled *bundle.Pulled, local *config.Con
 	if local != nil {
 		cfg.Dir = local.Dir
 	}
-	o := a.targetOptions(f.env, sink)
-	o.Unlock, o.Back, o.Known, o.Begun = f.unlock, f.back, f.known, f.begun
 	return target.Open(ctx, cfg, pulled, o)
 }
 
@@ -217,8 +213,9 @@ func (a *app) goOn(ctx context.Context, f releaseFlags, until release.Until) err
 		if err != nil {
 			return nil, err
 		}
-		f.begun = rec.Open.Plan.Variables
-		full, err := a.open(ctx, pulled, t.Config, f, sink)
+		o := a.targetOptions(f.env, sink)
+		o.Unlock, o.Begun = f.unlock, rec.Open.Plan.Variables
+		full, err := a.open(ctx, pulled, t.Config, o)
 		if as[*vault.ReadError](err) {
 			return nil, &release.RefusedError{Err: fmt.Errorf("release %d cannot go on with the variables that it began with: %w", rec.Open.Number, err),
 				Next: []string{"slipway rollback --env " + f.env + " takes it back; that reads no secret"}}

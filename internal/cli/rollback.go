@@ -56,7 +56,9 @@ func (a *app) rollback(ctx context.Context, env string, sink event.Sink) (*relea
 	engine := t.Engine
 	if rec.Open != nil && rec.Open.Plan.Bundle != "" { // the open release's own configuration, if it can still be had
 		if pulled, err := a.pull(ctx, rec.Open.Plan.Bundle, t.Environment.Azure); err == nil {
-			if full, err := a.open(ctx, pulled, t.Config, releaseFlags{env: env, back: true, begun: rec.Open.Plan.Variables}, sink); err == nil {
+			o := a.targetOptions(env, sink)
+			o.Back, o.Begun = true, rec.Open.Plan.Variables
+			if full, err := a.open(ctx, pulled, t.Config, o); err == nil {
 				defer full.Close()
 				engine = full.Engine
 			}

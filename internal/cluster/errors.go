@@ -253,11 +253,4 @@ func shortNetwork(err error) error {
 }
 
 // trim keeps an API server's sentence to a length that fits a line or two.
-func trim(s string) string {
-	const most = 300
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > most {
-		s = s[:most] + "…"
-	}
-	return s
-}
+func trim(s string) string { return OneLine(s, 300) }

@@ -11,12 +11,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clienttesting "k8s.io/client-go/testing"
 	"sigs.k8s.io/yaml"
+
+	"github.com/slipway-cd/slipway/internal/config"
 )
 
 func TestWhoeverBringsASecretItHasTheSameNameAndLabels(t *testing.T) {
 	c := newCluster(t, providerClasses, external1)
-	for resource, b := range map[schema.GroupVersionResource]bringer{
-		providerClasses: CSI{Cluster: c.Cluster, Vault: "dev1-vault"}, external1: External{Cluster: c.Cluster, Store: "team-vault", Kind: SecretStore},
+	for resource, b := range map[schema.GroupVersionResource]injector{
+		providerClasses: CSI{Cluster: c.Cluster, Vault: "dev1-vault"}, external1: External{Cluster: c.Cluster, Store: "team-vault", Kind: config.SecretStore},
 	} {
 		for range 2 { // an effect that is made again
 			if err := b.Apply(t.Context(), redis(), false); err != nil {
@@ -41,9 +43,9 @@ func TestWhoeverBringsASecretItHasTheSameNameAndLabels(t *testing.T) {
 
 func TestWhoBringsASecretIsInItsName(t *testing.T) {
 	seen := map[string]bool{}
-	for _, b := range []bringer{
+	for _, b := range []injector{
 		Direct{}, CSI{Vault: "a", ClientID: "i", Tenant: "t"}, CSI{Vault: "b", ClientID: "i", Tenant: "t"}, CSI{Vault: "a", ClientID: "j", Tenant: "t"},
-		External{Store: "s", Kind: SecretStore, VaultURL: "https://a"}, External{Store: "s", Kind: ClusterSecretStore, VaultURL: "https://a"}, External{Store: "s", Kind: SecretStore, VaultURL: "https://b"},
+		External{Store: "s", Kind: config.SecretStore, VaultURL: "https://a"}, External{Store: "s", Kind: config.ClusterSecretStore, VaultURL: "https://a"}, External{Store: "s", Kind: config.SecretStore, VaultURL: "https://b"},
 	} {
 		if seen[b.By()] {
 			t.Errorf("%#v is not told apart: %q", b, b.By())
@@ -99,7 +101,7 @@ func TestTheDriverIsToldToFetchExactVersions(t *testing.T) {
 
 func TestAClusterThatCannotFetchIsToldWhatToInstall(t *testing.T) {
 	c := newCluster(t)
-	for want, b := range map[string]bringer{
+	for want, b := range map[string]injector{
 		"az aks enable-addons --addons azure-keyvault-secrets-provider": CSI{Cluster: c.Cluster},
 		"helm install external-secrets":                                 External{Cluster: c.Cluster},
 	} {
@@ -116,7 +118,7 @@ func TestAClusterThatCannotFetchIsToldWhatToInstall(t *testing.T) {
 func TestAClusterThatMayNotBeAskedSaysSo(t *testing.T) {
 	c := newCluster(t, providerClasses, external1)
 	c.forbid("list", "*")
-	for _, b := range []bringer{CSI{Cluster: c.Cluster}, External{Cluster: c.Cluster}} {
+	for _, b := range []injector{CSI{Cluster: c.Cluster}, External{Cluster: c.Cluster}} {
 		if err := b.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "refused") {
 			t.Errorf("got %v", err)
 		}
@@ -140,9 +142,9 @@ func TestEverythingOfASlotGoesWithItWhoeverBroughtIt(t *testing.T) {
 	other.Name, other.Release = "web-green-redis-0123456789", "web-green"
 	kept := redis()
 	kept.Name = "web-blue-redis-kept"
-	bringers := []bringer{CSI{Cluster: c.Cluster}, External{Cluster: c.Cluster}, Direct{c.Cluster}}
+	injectors := []injector{CSI{Cluster: c.Cluster}, External{Cluster: c.Cluster}, Direct{c.Cluster}}
 	for _, s := range []Secret{redis(), other, kept} {
-		for _, b := range bringers {
+		for _, b := range injectors {
 			if err := b.Apply(t.Context(), s, false); err != nil {
 				t.Fatal(err)
 			}

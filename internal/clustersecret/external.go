@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/slipway-cd/slipway/internal/cluster"
+	"github.com/slipway-cd/slipway/internal/config"
 )
 
 const externalGroup = "external-secrets.io"
@@ -26,16 +27,10 @@ var externalSecrets = []schema.GroupVersionResource{
 	{Group: externalGroup, Version: "v1beta1", Resource: "externalsecrets"},
 }
 
-// The kinds of stores.
-const (
-	SecretStore        = "SecretStore"
-	ClusterSecretStore = "ClusterSecretStore"
-)
-
 // External has External Secrets make immutable Secrets, through a store that is in the cluster.
 type External struct {
 	Cluster
-	// Store is the store's name, Kind [SecretStore] or [ClusterSecretStore].
+	// Store is the store's name, Kind [config.SecretStore] or [config.ClusterSecretStore].
 	Store, Kind string
 	// VaultURL is the vault whose versions are asked for: the store must read the same one.
 	VaultURL string
@@ -84,7 +79,7 @@ func (e External) Check(ctx context.Context) error {
 	stores, object := r.GroupVersion().WithResource("secretstores"), "secretstore/"+e.Namespace+"/"+e.Store
 	client := e.Dynamic.Resource(stores).Namespace(e.Namespace)
 	get, scope := client.Get, " -n "+e.Namespace
-	if e.Kind == ClusterSecretStore {
+	if e.Kind == config.ClusterSecretStore {
 		stores, object, scope = r.GroupVersion().WithResource("clustersecretstores"), "clustersecretstore/"+e.Store, ""
 		get = e.Dynamic.Resource(stores).Get
 	}
@@ -267,7 +262,7 @@ func (e External) newest(ctx context.Context, name string) string {
 	var last *corev1.Event
 	for i := range events.Items {
 		ev := &events.Items[i]
-		if ev.Type == corev1.EventTypeWarning && ev.InvolvedObject.Name == name && (last == nil || !when(ev).Before(when(last))) {
+		if ev.Type == corev1.EventTypeWarning && ev.InvolvedObject.Name == name && (last == nil || !cluster.EventTime(ev).Before(cluster.EventTime(last))) {
 			last = ev
 		}
 	}
@@ -277,18 +272,5 @@ func (e External) newest(ctx context.Context, name string) string {
 	return "; " + oneLine(last.Message)
 }
 
-func when(e *corev1.Event) time.Time {
-	if e.LastTimestamp.After(e.EventTime.Time) {
-		return e.LastTimestamp.Time
-	}
-	return e.EventTime.Time
-}
-
-// oneLine is at most 400 bytes of a text.
-func oneLine(s string) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > 400 {
-		s = strings.ToValidUTF8(s[:400], "") + "…"
-	}
-	return s
-}
+// oneLine is one line of at most 400 bytes.
+func oneLine(s string) string { return cluster.OneLine(s, 400) }

@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/slipway-cd/slipway/internal/config"
 )
 
 const vaultURL = "https://dev1-vault.vault.azure.net"
@@ -23,7 +25,7 @@ const vaultURL = "https://dev1-vault.vault.azure.net"
 func TestExternalSecretsIsToldToFetchExactVersionsOnce(t *testing.T) {
 	for _, r := range []schema.GroupVersionResource{external1, externalBeta} {
 		c := newCluster(t, r)
-		e := External{Cluster: c.Cluster, Store: "team-vault", Kind: ClusterSecretStore, VaultURL: vaultURL}
+		e := External{Cluster: c.Cluster, Store: "team-vault", Kind: config.ClusterSecretStore, VaultURL: vaultURL}
 		if err := e.Apply(t.Context(), redis(), true); err != nil || c.dry != 1 {
 			t.Fatalf("%d dry runs, %v", c.dry, err)
 		}
@@ -61,14 +63,14 @@ func TestAStoreThatCannotServeIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 		kind  string
 		says  string // "" for nothing
 	}{
-		"ready":                    {store("SecretStore", "shop", vaultURL+"/", "True", "store validated"), SecretStore, ""},
-		"ready for all namespaces": {store("ClusterSecretStore", "", strings.ToUpper(vaultURL), "True", "store validated"), ClusterSecretStore, ""},
-		"not there":                {nil, SecretStore, "secretstore/shop/team-vault does not exist"},
-		"of the other kind":        {store("SecretStore", "shop", vaultURL, "True", ""), ClusterSecretStore, "clustersecretstore/team-vault does not exist"},
-		"not ready":                {store("SecretStore", "shop", vaultURL, "False", "unable to create client"), SecretStore, "is not ready: unable to create client (InvalidProviderConfig)"},
-		"never looked at":          {store("SecretStore", "shop", vaultURL, "", ""), SecretStore, "nobody has looked at it yet"},
-		"of another vault":         {store("SecretStore", "shop", "https://prod1-vault.vault.azure.net", "True", ""), SecretStore, "reads the vault https://prod1-vault.vault.azure.net, but the environment's is " + vaultURL},
-		"of another provider":      {store("SecretStore", "shop", "", "True", ""), SecretStore, "is not a store of an Azure Key Vault"},
+		"ready":                    {store("SecretStore", "shop", vaultURL+"/", "True", "store validated"), config.SecretStore, ""},
+		"ready for all namespaces": {store("ClusterSecretStore", "", strings.ToUpper(vaultURL), "True", "store validated"), config.ClusterSecretStore, ""},
+		"not there":                {nil, config.SecretStore, "secretstore/shop/team-vault does not exist"},
+		"of the other kind":        {store("SecretStore", "shop", vaultURL, "True", ""), config.ClusterSecretStore, "clustersecretstore/team-vault does not exist"},
+		"not ready":                {store("SecretStore", "shop", vaultURL, "False", "unable to create client"), config.SecretStore, "is not ready: unable to create client (InvalidProviderConfig)"},
+		"never looked at":          {store("SecretStore", "shop", vaultURL, "", ""), config.SecretStore, "nobody has looked at it yet"},
+		"of another vault":         {store("SecretStore", "shop", "https://prod1-vault.vault.azure.net", "True", ""), config.SecretStore, "reads the vault https://prod1-vault.vault.azure.net, but the environment's is " + vaultURL},
+		"of another provider":      {store("SecretStore", "shop", "", "True", ""), config.SecretStore, "is not a store of an Azure Key Vault"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cluster := newCluster(t, external1, stores, shared)
@@ -88,7 +90,7 @@ func TestAStoreThatCannotServeIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 	}
 	c := newCluster(t, external1, shared)
 	c.forbid("get", "clustersecretstores")
-	if err := (External{Cluster: c.Cluster, Store: "team-vault", Kind: ClusterSecretStore}).Check(t.Context()); err != nil {
+	if err := (External{Cluster: c.Cluster, Store: "team-vault", Kind: config.ClusterSecretStore}).Check(t.Context()); err != nil {
 		t.Errorf("a store that may not be looked at should be believed: %v", err)
 	}
 }
@@ -96,7 +98,7 @@ func TestAStoreThatCannotServeIsRefusedBeforeAnythingIsTouched(t *testing.T) {
 // waits runs Wait for one Secret of a cluster that changes meanwhile, and gives what it said and how long it took.
 func waits(t *testing.T, c *fakeCluster, change func()) (said []string, took time.Duration, err error) {
 	t.Helper()
-	e := External{Cluster: c.Cluster, Store: "team-vault", Kind: SecretStore, Say: func(object, message string) { said = append(said, object+": "+message) }}
+	e := External{Cluster: c.Cluster, Store: "team-vault", Kind: config.SecretStore, Say: func(object, message string) { said = append(said, object+": "+message) }}
 	if err := e.Apply(t.Context(), redis(), false); err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +263,7 @@ func (p pacedResource) List(ctx context.Context, o metav1.ListOptions) (*unstruc
 func TestTheEndOfTheTimeDoesNotTakeThePlaceOfTheReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster(t, external1)
-		e := External{Cluster: c.Cluster, Store: "team-vault", Kind: SecretStore}
+		e := External{Cluster: c.Cluster, Store: "team-vault", Kind: config.SecretStore}
 		if err := e.Apply(t.Context(), redis(), false); err != nil {
 			t.Fatal(err)
 		}

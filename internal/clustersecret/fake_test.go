@@ -149,8 +149,8 @@ func read(t *testing.T, o *unstructured.Unstructured, spec any) {
 
 func none(string) bool { return false }
 
-// bringer is what every way of bringing secrets can do.
-type bringer interface {
+// injector is what every way of bringing secrets can do.
+type injector interface {
 	By() string
 	Check(context.Context) error
 	Apply(context.Context, Secret, bool) error

@@ -32,6 +32,14 @@ func DefaultExclude() []string { return []string{"/ping", "/healthz", "/livez", 
 // DefaultSteps are the weights of a canary that names none. The slice is new at each call.
 func DefaultSteps() []int { return []int{5, 25, 50, 100} }
 
+// azureOf is how an environment reaches Azure: by its own setting, or as all do.
+func (c *Config) azureOf(e Environment) Azure {
+	if e.Azure.isZero() {
+		return c.Azure
+	}
+	return e.Azure
+}
+
 // Environment is the named environment with every default filled in, its values merged over the service's.
 // What it returns is a copy: changing it does not change the configuration.
 // A name that does not exist is an *[Error] that lists those that do.
@@ -54,9 +62,7 @@ func (c *Config) Environment(name string) (Environment, error) {
 	e.Strategy = strategyDefaults(e.Strategy)
 	e.Telemetry = telemetryDefaults(e.Telemetry)
 	e.Judge = judgeDefaults(e.Judge)
-	if e.Azure.isZero() {
-		e.Azure = c.Azure
-	}
+	e.Azure = c.azureOf(e)
 	e.SecretsBy = e.SecretsBy.withDefaults(e.Azure.Tenant)
 	return e, nil
 }

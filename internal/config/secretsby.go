@@ -106,13 +106,9 @@ func (d *document) checkCSI(c *Config, path string, e Environment) {
 	if sub := at + ".clientID"; d.set(sub) && !guid.MatchString(e.SecretsBy.CSI.ClientID) {
 		d.fail(sub, "%s is %q, but the client id of an identity is a GUID: az identity show --query clientId", sub, e.SecretsBy.CSI.ClientID)
 	}
-	azure := e.Azure
-	if azure.isZero() {
-		azure = c.Azure
-	}
 	if sub := at + ".tenant"; d.set(sub) && !guid.MatchString(e.SecretsBy.CSI.Tenant) {
 		d.fail(sub, "%s is %q, but a tenant's id is a GUID", sub, e.SecretsBy.CSI.Tenant)
-	} else if !d.set(sub) && azure.Tenant == "" {
+	} else if !d.set(sub) && c.azureOf(e).Tenant == "" {
 		d.fail(at, "%s needs the id of the identity's tenant, which the cluster cannot guess: add %s, or azure.tenant", at, sub)
 	}
 	if url := path + ".vault"; d.set(url) && e.Vault.URL != "" && e.Vault.Name() == "" {

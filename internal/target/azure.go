@@ -41,46 +41,30 @@ func Registry(a config.Azure, getenv func(string) string) ([]remote.Option, erro
 	if err != nil {
 		return nil, err
 	}
-	standard, ok := or(transport, remote.DefaultTransport).(*http.Transport)
-	if !ok {
-		return nil, errReplaced
-	}
-	standard = standard.Clone()
-	standard.ResponseHeaderTimeout = headerTimeout
-	return []remote.Option{remote.WithAuthFromKeychain(keychain), remote.WithTransport(patient{standard})}, nil
+	return []remote.Option{remote.WithAuthFromKeychain(keychain), remote.WithTransport(transport)}, nil
 }
 
-var errReplaced = errors.New("the process has replaced the registry library's HTTP transport")
-
-// or is a transport, or the standard one where there is none.
-func or(transport, standard http.RoundTripper) http.RoundTripper {
-	if transport == nil {
-		return standard
-	}
-	return transport
-}
-
-// RegistryAccess is [Registry] for those who do not take options: the transport is nil where the default will do.
+// RegistryAccess is [Registry] for those who do not take options.
 func RegistryAccess(a config.Azure, getenv func(string) string) (authn.Keychain, http.RoundTripper, error) {
 	cloud, err := azure.NewCloud(a.Cloud, azure.Endpoints(a.Endpoints))
 	if err != nil {
 		return nil, nil, err
 	}
-	keychain := authn.NewMultiKeychain(authn.DefaultKeychain, &entraKeychain{azure: a, cloud: cloud, getenv: getenv})
-	if a.CAFile == "" {
-		return keychain, nil, nil
-	}
 	standard, ok := remote.DefaultTransport.(*http.Transport)
 	if !ok {
-		return nil, nil, errReplaced
-	}
-	pool, err := azure.Roots(a.CAFile)
-	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.New("the process has replaced the registry library's HTTP transport")
 	}
 	own := standard.Clone()
-	own.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
-	return keychain, own, nil
+	own.ResponseHeaderTimeout = headerTimeout
+	if a.CAFile != "" {
+		pool, err := azure.Roots(a.CAFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		own.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	}
+	keychain := authn.NewMultiKeychain(authn.DefaultKeychain, &entraKeychain{azure: a, cloud: cloud, getenv: getenv})
+	return keychain, patient(own), nil
 }
 
 // entraKeychain looks for an identity only when a registry that takes Entra tokens is spoken to.

@@ -60,7 +60,7 @@ func (c *charts) Install(ctx context.Context, d release.Deployment) error {
 	if err != nil {
 		return err
 	}
-	if err := c.secrets.bring(ctx, d); err != nil {
+	if err := c.secrets.inject(ctx, d); err != nil {
 		return err
 	}
 	_, err = c.helm.Apply(ctx, opts)

@@ -206,9 +206,6 @@ func (e *examination) registry(ctx context.Context) []Finding {
 	if err != nil {
 		return []Finding{pull.with(err)}
 	}
-	if transport == nil {
-		transport = remote.DefaultTransport
-	}
 	transport = until{ctx, transport}
 	_, err = bundle.Resolve(ctx, repository+":"+probeTag, remote.WithAuthFromKeychain(keychain), remote.WithTransport(transport))
 	var missing *bundle.NotFoundError
@@ -296,7 +293,7 @@ func (e *examination) cluster(ctx context.Context, unresolved error) []Finding {
 	found := []Finding{reach.with(nil), may}
 	if e.env.SecretsBy.InCluster() && len(e.env.Secrets) > 0 {
 		f := Finding{What: "have the cluster fetch secrets", Object: e.env.Namespace}
-		found = append(found, f.with(newBringer(clients, e.env, event.Discard).Check(ctx)))
+		found = append(found, f.with(newInjector(clients, e.env, event.Discard).Check(ctx)))
 	}
 	return found
 }

@@ -59,7 +59,7 @@ func TestARegistryWithTooManyRequestsIsLeftAloneForAsLongAsItSays(t *testing.T) 
 					t.Fatal(err)
 				}
 				began := time.Now()
-				resp, err := patient{&c.busy}.RoundTrip(r)
+				resp, err := patient(&c.busy).RoundTrip(r)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -84,7 +84,7 @@ func TestWaitingForARegistryEndsWithTheContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (patient{&busy{times: 1, retryAfter: "30"}}).RoundTrip(r); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := patient(&busy{times: 1, retryAfter: "30"}).RoundTrip(r); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -20,8 +20,8 @@ import (
 	"github.com/slipway-cd/slipway/internal/vault"
 )
 
-// bringer brings the values of Secrets into the cluster, or has the cluster fetch them.
-type bringer interface {
+// injector brings the values of Secrets into the cluster, or has the cluster fetch them.
+type injector interface {
 	// By is what makes a Secret another one when somebody else, or another way, brings it.
 	By() string
 	// Check refuses a cluster that lacks what is needed; it changes nothing.
@@ -37,7 +37,7 @@ type bringer interface {
 // secrets are the Kubernetes Secrets that an environment declares. Each is immutable and is named after what it is made of,
 // so a changed variable makes another Secret, which rolls the pods, and a version that is gone back to finds its own again.
 type secrets struct {
-	bringer     bringer
+	injector    injector
 	environment string
 	labels      map[string]string
 	declared    map[string]map[string]string
@@ -46,8 +46,8 @@ type secrets struct {
 	ready time.Duration
 }
 
-// newBringer is what the environment's secretsBy says.
-func newBringer(clients *cluster.Clients, env config.Environment, sink event.Sink) bringer {
+// newInjector is what the environment's secretsBy says.
+func newInjector(clients *cluster.Clients, env config.Environment, sink event.Sink) injector {
 	c := clustersecret.Cluster{Kube: clients.Kube, Dynamic: clients.Dynamic, Namespace: env.Namespace}
 	switch by := env.SecretsBy; {
 	case by.CSI != nil:
@@ -72,7 +72,7 @@ func (s *secrets) name(helmRelease, logical string) (string, error) {
 		return "", config.UndeclaredSecretError(s.environment, logical)
 	}
 	h := sha256.New()
-	if by := s.bringer.By(); by != "" {
+	if by := s.injector.By(); by != "" {
 		fmt.Fprintf(h, "by %s\n", by)
 	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
@@ -134,14 +134,14 @@ func (s *secrets) check(ctx context.Context, d release.Deployment) error {
 	if s == nil || len(s.declared) == 0 {
 		return nil
 	}
-	if err := s.bringer.Check(ctx); err != nil {
+	if err := s.injector.Check(ctx); err != nil {
 		return err
 	}
 	return s.apply(ctx, d, true)
 }
 
-// bring makes the Secrets of a Helm release, or has the cluster make them and waits for it.
-func (s *secrets) bring(ctx context.Context, d release.Deployment) error {
+// inject makes the Secrets of a Helm release, or has the cluster make them and waits for it.
+func (s *secrets) inject(ctx context.Context, d release.Deployment) error {
 	if s == nil || len(s.declared) == 0 {
 		return nil
 	}
@@ -152,7 +152,7 @@ func (s *secrets) bring(ctx context.Context, d release.Deployment) error {
 	if err != nil {
 		return err
 	}
-	return s.bringer.Wait(ctx, names, s.ready)
+	return s.injector.Wait(ctx, names, s.ready)
 }
 
 func (s *secrets) apply(ctx context.Context, d release.Deployment, dry bool) error {
@@ -167,7 +167,7 @@ func (s *secrets) apply(ctx context.Context, d release.Deployment, dry bool) err
 				return err
 			}
 		}
-		if err := s.bringer.Apply(ctx, one, dry); err != nil {
+		if err := s.injector.Apply(ctx, one, dry); err != nil {
 			return err
 		}
 	}
@@ -179,7 +179,7 @@ func (s *secrets) prune(ctx context.Context, helmRelease string, keep func(name 
 	if s == nil {
 		return nil
 	}
-	return s.bringer.Prune(ctx, helmRelease, keep)
+	return s.injector.Prune(ctx, helmRelease, keep)
 }
 
 // history reads what Helm keeps of a release.

@@ -66,7 +66,7 @@ func (r *recorder) Prune(_ context.Context, release string, _ func(string) bool)
 // twoSecrets are declared, and read but for their values.
 func twoSecrets(r *recorder) *secrets {
 	a, b := vault.Ref{Name: "a"}, vault.Ref{Name: "b"}
-	return &secrets{bringer: r, environment: "dev1", ready: time.Minute, declared: map[string]map[string]string{"z": {"k": "a"}, "y": {"k": "b"}},
+	return &secrets{injector: r, environment: "dev1", ready: time.Minute, declared: map[string]map[string]string{"z": {"k": "a"}, "y": {"k": "b"}},
 		values: vault.Values{a: {Ref: vault.Ref{Name: "a", Version: "1"}}, b: {Ref: vault.Ref{Name: "b", Version: "2"}}}}
 }
 
@@ -77,7 +77,7 @@ func TestSecretsAreThereBeforeTheChartIs(t *testing.T) {
 	if err := s.check(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.bring(t.Context(), d); err != nil {
+	if err := s.inject(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
 	names, err := s.names(d.Release)
@@ -112,7 +112,7 @@ func TestWithoutSecretsNothingMustBeInstalledInTheCluster(t *testing.T) {
 	s := twoSecrets(r)
 	s.declared = nil
 	d := release.Deployment{Release: "svc-blue", Slot: "blue"}
-	for _, f := range []func(context.Context, release.Deployment) error{s.check, s.bring} {
+	for _, f := range []func(context.Context, release.Deployment) error{s.check, s.inject} {
 		if err := f(t.Context(), d); err != nil || len(r.asked) != 0 {
 			t.Errorf("asked %q, %v", r.asked, err)
 		}
@@ -122,22 +122,22 @@ func TestWithoutSecretsNothingMustBeInstalledInTheCluster(t *testing.T) {
 func TestTheConfigurationSaysWhoBringsSecrets(t *testing.T) {
 	clients := &cluster.Clients{Kube: fake.NewClientset(), Dynamic: nothingElse()}
 	env := config.Environment{Namespace: "shop", Vault: config.Vault{URL: "https://dev1-vault.vault.azure.cn"}, Azure: config.Azure{Cloud: "china"}}
-	if _, ok := newBringer(clients, env, event.Discard).(clustersecret.Direct); !ok {
+	if _, ok := newInjector(clients, env, event.Discard).(clustersecret.Direct); !ok {
 		t.Error("by default it should be Slipway")
 	}
 	env.SecretsBy.CSI = &config.CSI{ClientID: "i", Tenant: "t"}
-	csi, ok := newBringer(clients, env, event.Discard).(clustersecret.CSI)
+	csi, ok := newInjector(clients, env, event.Discard).(clustersecret.CSI)
 	if !ok || csi.ClientID != "i" || csi.Tenant != "t" || csi.Vault != "dev1-vault" || csi.Cloud != "china" || csi.Namespace != "shop" {
 		t.Errorf("%+v", csi)
 	}
 	env.Azure.Endpoints.Authority = "https://login.example.org"
-	if csi := newBringer(clients, env, event.Discard).(clustersecret.CSI); csi.Cloud != "" {
+	if csi := newInjector(clients, env, event.Discard).(clustersecret.CSI); csi.Cloud != "" {
 		t.Errorf("a private cloud is not %s", csi.Cloud)
 	}
 	env.SecretsBy = config.SecretsBy{ExternalSecrets: &config.ExternalSecrets{Store: "s", Kind: "ClusterSecretStore"}}
 	var said []event.Event
-	external, ok := newBringer(clients, env, event.SinkFunc(func(e event.Event) { said = append(said, e) })).(clustersecret.External)
-	if !ok || external.Store != "s" || external.Kind != clustersecret.ClusterSecretStore || external.VaultURL != env.Vault.URL {
+	external, ok := newInjector(clients, env, event.SinkFunc(func(e event.Event) { said = append(said, e) })).(clustersecret.External)
+	if !ok || external.Store != "s" || external.Kind != config.ClusterSecretStore || external.VaultURL != env.Vault.URL {
 		t.Errorf("%+v", external)
 	}
 	if external.Say("externalsecret/shop/x", "not yet"); len(said) != 1 || said[0].Object != "externalsecret/shop/x" || said[0].Message != "not yet" || said[0].Phase != "deploy" {

@@ -43,7 +43,7 @@ type Options struct {
 	Log io.Writer
 	// Unlock marks a Helm release that was left pending as failed, instead of refusing it.
 	Unlock bool
-	// Known are the variables as [Foresee] has read them; nil: they are read.
+	// Known are the variables as [BeforeBuild] has read them; nil: they are read.
 	Known vault.Values
 	// Begun are the variables that the open release has read, by its journal. The same versions are read again, so that what
 	// goes on with it agrees with what stands already.
@@ -125,7 +125,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 	gates.slotHeader = slotHeader
 	owned := map[string]string{"slipway.dev/service": cfg.Service, "slipway.dev/environment": o.Environment}
 	charts := &charts{helm: helm, config: cfg, env: env, pulled: pulled, labels: owned, secrets: &secrets{
-		bringer: newBringer(clients, env, o.Sink), environment: o.Environment, labels: owned, declared: env.Secrets, values: values, ready: time.Duration(env.ReadyTimeout),
+		injector: newInjector(clients, env, o.Sink), environment: o.Environment, labels: owned, declared: env.Secrets, values: values, ready: time.Duration(env.ReadyTimeout),
 	}}
 	if pulled != nil {
 		if charts.chart, err = chart.Open(pulled.ChartTGZ); err != nil {

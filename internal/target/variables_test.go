@@ -156,7 +156,7 @@ func secretsOf(t *testing.T, client *fake.Clientset, variables string) *secrets 
 		t.Fatal(err)
 	}
 	direct := clustersecret.Direct{Cluster: clustersecret.Cluster{Kube: client, Dynamic: nothingElse(), Namespace: "shop"}}
-	return &secrets{bringer: direct, environment: "dev1", declared: env.Secrets, values: values, labels: map[string]string{"slipway.dev/service": "svc"}}
+	return &secrets{injector: direct, environment: "dev1", declared: env.Secrets, values: values, labels: map[string]string{"slipway.dev/service": "svc"}}
 }
 
 func listed(t *testing.T, client *fake.Clientset) []corev1.Secret {
@@ -173,7 +173,7 @@ func TestEachSlotHasAnImmutableSecretOfItsOwnThatGoesWithIt(t *testing.T) {
 	s := secretsOf(t, client, allVariables)
 	blue, green := release.Deployment{Release: "svc-blue", Slot: "blue"}, release.Deployment{Release: "svc-green", Slot: "green"}
 	for _, d := range []release.Deployment{blue, green, green} { // the last is an effect that is made again
-		if err := s.bring(t.Context(), d); err != nil {
+		if err := s.inject(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -220,7 +220,7 @@ func TestInPlaceTheSecretsOfKeptRevisionsStay(t *testing.T) {
 	var names []string
 	for _, password := range []string{"first-first", "second-second", "third-third"} {
 		s := secretsOf(t, client, strings.Replace(allVariables, "hunter2-hunter2", password, 1))
-		if err := s.bring(t.Context(), d); err != nil {
+		if err := s.inject(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
 		name, err := s.name(d.Release, "redis")

@@ -245,17 +245,11 @@ func (k *KeyVault) newest(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var newest string
-	var made time.Time
-	for _, p := range found {
-		switch created := *p.Attributes.Created; {
-		case created.After(made):
-			newest, made = p.ID.Version(), created
-		case created.Equal(made):
-			newest = ""
-		}
+	p, alone := newestOf(found)
+	if !alone {
+		return "", nil
 	}
-	return newest, nil
+	return p.ID.Version(), nil
 }
 
 // Set makes a new version of a variable and returns it.

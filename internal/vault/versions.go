@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/security/keyvault/azsecrets"
 )
@@ -97,21 +96,11 @@ func (k *KeyVault) version(ctx context.Context, ref Ref) (Value, error) {
 	if ref.Version != "" {
 		found = slices.DeleteFunc(found, func(p *azsecrets.SecretProperties) bool { return p.ID.Version() != ref.Version })
 	}
-	var chosen *azsecrets.SecretProperties
-	var made time.Time
-	same := 0 // how many were made in the newest one's second
-	for _, p := range found {
-		switch created := deref(p.Attributes.Created); {
-		case chosen == nil || created.After(made):
-			chosen, made, same = p, created, 1
-		case created.Equal(made):
-			same++
-		}
-	}
+	chosen, alone := newestOf(found)
 	switch {
 	case chosen == nil:
 		return Value{}, &problemError{Problem{Ref: ref, Reason: Missing}}
-	case same > 1:
+	case !alone:
 		return Value{}, &problemError{Problem{Ref: ref, Reason: Refused, Detail: fmt.Sprintf("%s was set twice in the same second, and without its values it cannot be told which is the newest: set it again (slipway vault set), or pin it with %s@VERSION", ref.Name, ref.Name)}}
 	case chosen.Attributes.Enabled != nil && !*chosen.Attributes.Enabled:
 		return Value{}, &problemError{disabled(ref)}
@@ -120,6 +109,20 @@ func (k *KeyVault) version(ctx context.Context, ref Ref) (Value, error) {
 		return Value{}, &notYet{from}
 	}
 	return Value{Ref: Ref{ref.Name, chosen.ID.Version()}, Source: k.url, ContentType: deref(chosen.ContentType), Tags: tags(chosen.Tags), Expires: deref(chosen.Attributes.Expires)}, nil
+}
+
+// newestOf is the version that was made last; alone says that no other was made in the same second, which is how exactly Key
+// Vault tells. Of no versions it is nil.
+func newestOf(versions []*azsecrets.SecretProperties) (newest *azsecrets.SecretProperties, alone bool) {
+	for _, p := range versions {
+		switch {
+		case newest == nil || p.Attributes.Created.After(*newest.Attributes.Created):
+			newest, alone = p, true
+		case p.Attributes.Created.Equal(*newest.Attributes.Created):
+			alone = false
+		}
+	}
+	return newest, alone
 }
 
 // versionsOf are all versions of a variable, each with id and attributes.

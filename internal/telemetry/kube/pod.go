@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/slipway-cd/slipway/internal/cluster"
 )
 
 // crashLoopRestarts is how many restarts make a crash loop final: by then the kubelet has waited 10 s and 20 s between
@@ -235,7 +237,7 @@ var layers = regexp.MustCompile(`rpc error: code = \w+ desc = |failed to mount s
 // stand behind the whole address that was asked.
 func mount(m string) string {
 	if own := layers.ReplaceAllString(m, ""); own != m {
-		return cut(own, 480)
+		return cluster.OneLine(own, 480)
 	}
 	return short(m)
 }
@@ -272,16 +274,8 @@ func latest(p *corev1.Pod, events []*corev1.Event) []*corev1.Event {
 			out = append(out, e)
 		}
 	}
-	for i := 1; i < len(out); i++ {
-		for k := i; k > 0 && when(out[k]) > when(out[k-1]); k-- {
-			out[k], out[k-1] = out[k-1], out[k]
-		}
-	}
+	slices.SortStableFunc(out, func(a, b *corev1.Event) int { return cluster.EventTime(b).Compare(cluster.EventTime(a)) })
 	return out
-}
-
-func when(e *corev1.Event) int64 {
-	return max(e.LastTimestamp.UnixNano(), e.EventTime.UnixNano(), e.CreationTimestamp.UnixNano())
 }
 
 func pullEvent(p *corev1.Pod, image string, events []*corev1.Event) string {
@@ -303,16 +297,7 @@ func container(e *corev1.Event) string {
 }
 
 // short is one line of at most 240 bytes.
-func short(s string) string { return cut(s, 240) }
-
-// cut is one line of at most so many bytes.
-func cut(s string, most int) string {
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "…"
-	}
-	return s
-}
+func short(s string) string { return cluster.OneLine(s, 240) }
 
 // tail is the end of a wrapped error, where the cause stands.
 func tail(s string) string {

@@ -38,7 +38,7 @@ func TestAnImageIsPushedAndPulledWithAnEntraIdentity(t *testing.T) {
 	if err != nil || got.Digest.String() != digest {
 		t.Errorf("got %v, %v", got, err)
 	}
-	if n := w.count("/oauth2/exchange"); n != 1 {
+	if n := w.asked.Count("/oauth2/exchange"); n != 1 {
 		t.Errorf("%d exchanges: the refresh token was not kept", n)
 	}
 }
@@ -157,8 +157,8 @@ func TestATokenGoesToNoOtherHost(t *testing.T) {
 	if err != nil || auth != authn.Anonymous {
 		t.Errorf("got %v, %v", auth, err)
 	}
-	if _, err := k.RefreshToken(t.Context(), w.host); err == nil || w.count("") != 0 {
-		t.Errorf("got %v after %d requests", err, w.count(""))
+	if _, err := k.RefreshToken(t.Context(), w.host); err == nil || w.asked.Count("") != 0 {
+		t.Errorf("got %v after %d requests", err, w.asked.Count(""))
 	}
 	acme, err := name.NewRegistry("acme.azurecr.io")
 	if err != nil || !k.Has(acme.RegistryStr()) || k.Has("docker.io") {

@@ -26,6 +26,7 @@ import (
 	productacr "github.com/slipway-cd/slipway/internal/azure/acr"
 	"github.com/slipway-cd/slipway/sandbox/internal/azure/acr"
 	"github.com/slipway-cd/slipway/sandbox/internal/azure/entra"
+	"github.com/slipway-cd/slipway/sandbox/internal/azure/wire"
 )
 
 const (
@@ -61,8 +62,7 @@ type world struct {
 	token      string // the file of the federated token
 	now        time.Time
 
-	mu    sync.Mutex
-	asked []string
+	asked wire.Asked
 }
 
 func newWorld(t *testing.T, roles ...acr.Role) *world {
@@ -71,9 +71,7 @@ func newWorld(t *testing.T, roles ...acr.Role) *world {
 	dir := t.TempDir()
 	serve := func(handler *http.Handler) *httptest.Server {
 		srv := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			w.mu.Lock()
-			w.asked = append(w.asked, r.Method+" "+r.URL.Path)
-			w.mu.Unlock()
+			w.asked.Add(r)
 			(*handler).ServeHTTP(rw, r)
 		}))
 		srv.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -156,18 +154,6 @@ func (w *world) tag(text string) name.Tag {
 		w.t.Fatal(err)
 	}
 	return tag
-}
-
-func (w *world) count(part string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, line := range w.asked {
-		if strings.Contains(line, part) {
-			n++
-		}
-	}
-	return n
 }
 
 // push pushes a new image.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -17,11 +16,12 @@ import (
 type Wire struct {
 	// Latency of each request; set it before the first one.
 	Latency time.Duration
+	// Asked are the requests so far.
+	Asked
 
 	mu       sync.Mutex
 	handlers map[string]http.Handler
-	asked    []string // METHOD host path
-	now, max int      // requests under way
+	now, max int // requests under way
 }
 
 // Handle lets a handler answer for a host.
@@ -32,19 +32,6 @@ func (w *Wire) Handle(host string, h http.Handler) {
 		w.handlers = map[string]http.Handler{}
 	}
 	w.handlers[host] = h
-}
-
-// Count of requests whose line, METHOD host/path, contains part.
-func (w *Wire) Count(part string) int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, line := range w.asked {
-		if strings.Contains(line, part) {
-			n++
-		}
-	}
-	return n
 }
 
 // Max is how many requests were under way at once, at most.
@@ -96,9 +83,9 @@ func (w *Wire) Do(r *http.Request) (resp *http.Response, err error) {
 }
 
 func (w *Wire) begin(r *http.Request) http.Handler {
+	w.Add(r)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.asked = append(w.asked, r.Method+" "+r.URL.Host+r.URL.Path)
 	w.now++
 	w.max = max(w.max, w.now)
 	return w.handlers[r.URL.Host]

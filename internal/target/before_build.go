@@ -11,9 +11,9 @@ import (
 	"github.com/slipway-cd/slipway/internal/vault"
 )
 
-// Foresee checks what can be known of a release before its bundle is built: that its variables can be read, and that cluster,
+// BeforeBuild checks what can be known of a release before its bundle is built: that its variables can be read, and that cluster,
 // permissions, router and telemetry are as it needs them. It changes nothing and gives the variables, for [Options.Known].
-func Foresee(ctx context.Context, cfg *config.Config, o Options) (vault.Values, error) {
+func BeforeBuild(ctx context.Context, cfg *config.Config, o Options) (vault.Values, error) {
 	o.Sink = event.Discard // the release itself warns
 	_, values, err := resolve(ctx, cfg, o.Environment, whole, o)
 	if err != nil {
