@@ -31,8 +31,9 @@ func (a *app) vaultCommand() *cobra.Command {
 	return cmd
 }
 
-// vaultOf opens the vault of an environment of the slipway.yaml at hand.
-func (a *app) vaultOf(env string) (target.Vault, *config.Config, config.Environment, error) {
+// vaultOf opens the vault of an environment of the slipway.yaml at hand. That others exist is checked before an identity is
+// looked for.
+func (a *app) vaultOf(env string, others ...string) (target.Vault, *config.Config, config.Environment, error) {
 	cfg, _, err := config.Load(a.file, a.Getenv)
 	if err != nil {
 		return nil, nil, config.Environment{}, err
@@ -40,6 +41,11 @@ func (a *app) vaultOf(env string) (target.Vault, *config.Config, config.Environm
 	e, err := cfg.Environment(env)
 	if err != nil {
 		return nil, nil, e, err
+	}
+	for _, other := range others {
+		if _, err := cfg.Environment(other); err != nil {
+			return nil, nil, e, err
+		}
 	}
 	store, err := target.OpenVault(cfg, env, a.Getenv)
 	if errors.Is(err, target.ErrNoVault) {
@@ -155,7 +161,11 @@ vaults are compared too. Values are not read.`,
 }
 
 func (a *app) vaultCheck(ctx context.Context, env, against string) error {
-	store, cfg, e, err := a.vaultOf(env)
+	var others []string
+	if against != "" {
+		others = append(others, against)
+	}
+	store, cfg, e, err := a.vaultOf(env, others...)
 	if err != nil {
 		return err
 	}
@@ -227,12 +237,12 @@ because arguments can be seen by others and stay in the shell's history. A termi
 			if err := a.checkOutput(); err != nil {
 				return err
 			}
+			if err := vault.CheckName(args[0]); err != nil {
+				return &usageError{err: err}
+			}
 			store, _, _, err := a.vaultOf(env)
 			if err != nil {
 				return err
-			}
-			if err := vault.CheckName(args[0]); err != nil {
-				return &usageError{err: err}
 			}
 			value, err := a.readSecret(args[0])
 			if err != nil {

@@ -300,3 +300,26 @@ func TestDurationsAreWrittenTheSameWayEverywhere(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestARefusalShowsWhereInTheFileItIs(t *testing.T) {
+	const mark = "   13 |     kind: Secretstore\n      |           ^"
+	e := event.Event{Time: time.Unix(0, 0), Kind: event.Finished, Outcome: "refused", Took: 2 * time.Millisecond, Next: []string{"try again"},
+		Message: "slipway.yaml:13:11: no such kind\n" + mark}
+	var b bytes.Buffer
+	c := New(Options{Out: &b})
+	c.Emit(e)
+	c.Close()
+	in := strings.Repeat(" ", 9+2+labelWidth+2+2)
+	want := "00:00:00Z  refused        slipway.yaml:13:11: no such kind\n" +
+		in + "   13 |     kind: Secretstore\n" + in + "      |           ^\n" + in[2:] + "next:\n" + in + "try again\n"
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+	var s state
+	s.apply(e)
+	if got := s.summary(30, newStyles(true)); !strings.Contains(got, "\n  "+strings.ReplaceAll(mark, "\n", "\n  ")+"\n") {
+		t.Errorf("the summary does not keep the lines:\n%s", got)
+	} else if !strings.Contains(got, "✗") || strings.Contains(got, "✓") {
+		t.Errorf("a refusal is not marked as what it is:\n%s", got)
+	}
+}

@@ -155,6 +155,11 @@ func (p *plain) finished(w io.Writer, e event.Event) error {
 	if err := write(w, FormatTime(e.Time), outcome, sentence(e)); err != nil {
 		return err
 	}
+	for _, l := range below(e) {
+		if err := write(w, "", "", "  "+l); err != nil {
+			return err
+		}
+	}
 	width := fieldWidth(e.Fields)
 	for _, f := range e.Fields {
 		if err := write(w, "", "", "  "+pad(oneLine(f.Key), width)+"  "+oneLine(f.Value)); err != nil {

@@ -48,6 +48,9 @@ func (s *state) summary(width int, st styles) string {
 		}
 	}
 	if s.finished != nil {
+		for _, l := range below(*s.finished) {
+			fmt.Fprintf(&b, "  %s\n", l)
+		}
 		fields := fieldWidth(s.finished.Fields)
 		for _, f := range s.finished.Fields {
 			fact := st.dim.Render(pad(oneLine(f.Key), fields)) + "  " + oneLine(f.Value)
@@ -91,10 +94,10 @@ func (s *state) conclusion(st styles) string {
 		return st.bad.Render("✗") + " " + st.bold.Render("ended without a result, in phase "+oneLine(s.phase))
 	}
 	mark := st.good.Render("✓")
-	switch {
-	case s.finished.Outcome == "failed":
+	switch s.finished.Outcome {
+	case "failed", "refused":
 		mark = st.bad.Render("✗")
-	case !good(s.finished.Outcome):
+	case "rolled-back":
 		mark = st.wait.Render("↩")
 	}
 	e := *s.finished

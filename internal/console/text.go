@@ -8,7 +8,12 @@ import (
 
 // sentence is an event in words, the same in every view; "" when there is nothing to say.
 func sentence(e event.Event) string {
-	message := oneLine(e.Message)
+	more := len(below(e)) > 0
+	message := e.Message
+	if more {
+		message, _, _ = strings.Cut(message, "\n")
+	}
+	message = oneLine(message)
 	text := message
 	switch e.Kind {
 	case event.Verdict:
@@ -38,10 +43,19 @@ func sentence(e event.Event) string {
 	if text == "" {
 		text = oneLine(e.Object)
 	}
-	if text != "" && e.Took > 0 {
+	if text != "" && e.Took > 0 && !more {
 		text += " (" + FormatDuration(e.Took) + ")"
 	}
 	return text
+}
+
+// below are the lines that stand under the sentence of a refusal: its list of problems, and where they are in a file. They are
+// not wrapped, because a mark in one line may point at the line above. All other messages are one sentence.
+func below(e event.Event) []string {
+	if e.Kind != event.Finished || e.Outcome != "refused" {
+		return nil
+	}
+	return strings.Split(strings.TrimRight(clean(e.Message), "\n"), "\n")[1:]
 }
 
 func outcomeWord(outcome string) string {
@@ -55,9 +69,6 @@ func outcomeWord(outcome string) string {
 	}
 	return oneLine(outcome)
 }
-
-// good says whether an outcome is what the person wanted.
-func good(outcome string) bool { return outcome != "failed" && outcome != "rolled-back" }
 
 // fieldWidth is the width of the widest key, so that values align.
 func fieldWidth(fields []event.Field) int {
