@@ -11,10 +11,12 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // runID tells the namespaces of this run from those of another.
@@ -57,6 +59,7 @@ func newSite(t *testing.T, name string) *site {
 	if _, err := suite.kube.CoreV1().Namespaces().Create(t.Context(), ns, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
+	s.complete(t)
 	t.Cleanup(func() {
 		if t.Failed() {
 			for _, what := range []string{"events", "pods,deployments,httproutes,ingresses", "configmap -o yaml"} {
@@ -69,6 +72,24 @@ func newSite(t *testing.T, name string) *site {
 		}
 	})
 	return s
+}
+
+// complete waits for what a cluster puts into every new namespace by itself, so that no test takes it for its own doing.
+func (s *site) complete(t *testing.T) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		_, err := suite.kube.CoreV1().ConfigMaps(s.namespace).Get(ctx, "kube-root-ca.crt", metav1.GetOptions{})
+		if err == nil {
+			_, err = suite.kube.CoreV1().ServiceAccounts(s.namespace).Get(ctx, "default", metav1.GetOptions{})
+		}
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		t.Fatalf("waiting for what every namespace begins with: %v", err)
+	}
 }
 
 // record is what the tests read of `slipway status -o json`, summary of `slipway history -o json`: the fields that a
