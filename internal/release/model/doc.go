@@ -1,0 +1,2 @@
+// Package model checks the release protocol.
+package model
