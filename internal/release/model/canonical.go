@@ -38,11 +38,11 @@ func (s *state) renumber() {
 		m := &s.bag[i]
 		all = append(all, &m.fence, &m.rec.fence, &m.content.fence)
 	}
-	var used [64]bool
+	var used [16]bool
 	for _, f := range all {
 		used[*f] = true
 	}
-	var to [64]uint8
+	var to [16]uint8
 	next := uint8(1)
 	for n := 1; n < len(used); n++ {
 		if used[n] {

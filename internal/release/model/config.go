@@ -82,6 +82,7 @@ const (
 	ForgetsLeaving           // a slot that is leaving is gone back to
 	NotRestarted             // nobody begins the guardian again when it has died
 	NotTakenBack             // the guardian closes the release without taking it back
+	Stubborn                 // a save that was refused is made again, without reading the record
 	DeafBake                 // a failed gate of the bake does not take the release back
 )
 

@@ -7,11 +7,14 @@ type Invariant struct {
 	holds func(c *Config, s *state) bool
 }
 
+// stranded is also broken by live actors that go on for ever.
+const stranded = "never stranded"
+
 // Invariants are the promises of the release protocol.
 var Invariants = []Invariant{
 	{"one writer", false, oneWriter},
 	{"traffic only reaches what is there", false, trafficReachesWhatIsThere},
-	{"never stranded", true, neverStranded},
+	{stranded, true, neverStranded},
 	{"only what passed is production", true, onlyWhatPassed},
 	{"nothing is left over", true, nothingIsLeftOver},
 	{"one holder", false, oneHolder},
@@ -31,7 +34,7 @@ func trafficReachesWhatIsThere(c *Config, s *state) bool {
 	return true
 }
 
-// neverStranded: when all that live have done what they do, the release is closed, the Lease is free, and all traffic is on one
+// neverStranded: all that live come to an end of what they do, and then the release is closed, the Lease is free, and all traffic is on one
 // version that is there: the one that the record calls production.
 func neverStranded(c *Config, s *state) bool {
 	if s.rec.open {

@@ -31,10 +31,11 @@ const (
 // fair says that a move is one of a live actor, and so happens sooner or later if it stays possible.
 func (k kind) fair() bool { return k <= notices }
 
-// moves calls yield with each move that is possible and the state after it.
+// moves calls yield with each move that is possible and the state after it, which is yield's until it returns.
 func (c *Config) moves(s *state, yield func(move, *state)) {
+	var n state
 	try := func(k kind, i int, change func(n *state)) {
-		n := *s
+		n = *s
 		change(&n)
 		if k >= sleeps {
 			n.faults--
@@ -53,7 +54,13 @@ func (c *Config) moves(s *state, yield func(move, *state)) {
 			if a.late&beside != 0 {
 				try(besideSent, i, func(n *state) { n.actors[i].late &^= beside; c.sideAnswer(n, i) })
 			}
-			try(wakes, i, func(n *state) { n.actors[i].life, n.actors[i].late = awake, 0 })
+			try(wakes, i, func(n *state) {
+				if a.overslept && c.Prompt {
+					c.lose(n, i)
+					return
+				}
+				n.actors[i].life, n.actors[i].late = awake, 0
+			})
 		default:
 			c.awake(s, i, try)
 		}
@@ -82,9 +89,6 @@ func (c *Config) awake(s *state, i int, try func(kind, int, func(*state))) {
 	mine := s.lease == lease{uint8(i + 1), a.fence}
 	if a.believes && !mine {
 		try(notices, i, func(n *state) { c.lose(n, i) })
-		if c.Prompt {
-			return
-		}
 	}
 	switch {
 	case a.pc == sideWait:

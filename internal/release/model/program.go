@@ -33,15 +33,14 @@ func (c *Config) answer(s *state, i int) {
 		}
 		c.end(s, i)
 	default:
-		switch c.saveAnswer(s, i, a.pc) {
-		case sideSaved:
+		switch got := c.saveAnswer(s, i, a.pc); {
+		case got == sideSaved:
 			c.saved(s, i)
-		case sideStale:
-			if a.pc == claim {
-				a.pc = load
-			} else {
-				a.pc = unlock
-			}
+		case got == sideSent || c.Mutation == Stubborn: // again
+		case a.pc == claim:
+			a.pc = load
+		default:
+			a.pc = unlock
 		}
 	}
 }

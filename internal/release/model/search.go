@@ -80,7 +80,8 @@ func Search(c Config, names ...string) Result {
 				res.Transitions++
 				to, isNew := visit(after, origin{n, m})
 				if isNew {
-					next = append(next, after)
+					kept := *after
+					next = append(next, &kept)
 				}
 				if m.kind.fair() {
 					live = true
@@ -96,42 +97,47 @@ func Search(c Config, names ...string) Result {
 		first += int32(len(level))
 		level = next
 	}
-	res.States = len(origins)
-	if n, endless := cycle(len(origins), fair); endless {
-		return found(n, "never stranded")
+	if n, endless := cycle(len(origins), fair); endless && slices.ContainsFunc(check, func(i Invariant) bool { return i.Name == stranded }) {
+		res = found(n, stranded)
+		res.Trace = append(res.Trace, "and so on, for ever")
 	}
+	res.States = len(origins)
 	return res
 }
 
-// cycle finds a state from which live actors can go on for ever and come to no end.
+// cycle finds a state from which live actors can go on for ever and come to no end: what remains when all states from which
+// they cannot go on are taken away, again and again.
 func cycle(states int, edges []edge) (int32, bool) {
-	into := make([]int32, states)
-	slices.SortFunc(edges, func(a, b edge) int { return int(a.from) - int(b.from) })
-	start := make([]int32, states+1)
+	out, start := make([]int32, states), make([]int32, states+1)
 	for _, e := range edges {
-		into[e.to]++
-		start[e.from+1]++
+		out[e.from]++
+		start[e.to]++
 	}
-	for i := range states {
-		start[i+1] += start[i]
+	for n := range states {
+		start[n+1] += start[n]
 	}
-	var free []int32
-	for n, in := range into {
-		if in == 0 {
-			free = append(free, int32(n))
+	into := make([]int32, len(edges)) // where edges come from, by where they lead to; a state's begin at start
+	for _, e := range edges {
+		start[e.to]--
+		into[start[e.to]] = e.from
+	}
+	var ends []int32
+	for n := range states {
+		if out[n] == 0 {
+			ends = append(ends, int32(n))
 		}
 	}
-	for len(free) > 0 {
-		n := free[len(free)-1]
-		free = free[:len(free)-1]
-		for _, e := range edges[start[n]:start[n+1]] {
-			if into[e.to]--; into[e.to] == 0 {
-				free = append(free, e.to)
+	for len(ends) > 0 {
+		n := ends[len(ends)-1]
+		ends = ends[:len(ends)-1]
+		for _, from := range into[start[n]:start[n+1]] {
+			if out[from]--; out[from] == 0 {
+				ends = append(ends, from)
 			}
 		}
 	}
-	for n, in := range into {
-		if in > 0 {
+	for n := len(out) - 1; n >= 0; n-- { // the last that was found: the way to it is well under way
+		if out[n] > 0 {
 			return int32(n), true
 		}
 	}

@@ -5,9 +5,8 @@ import "fmt"
 // trace tells how a state was reached.
 func (c *Config) trace(origins []origin, n int32) []string {
 	var by []move
-	root := n
-	for ; origins[root].from >= 0; root = origins[root].from {
-		by = append(by, origins[root].by)
+	for ; origins[n].from >= 0; n = origins[n].from {
+		by = append(by, origins[n].by)
 	}
 	s := c.begin()
 	var lines []string
@@ -16,7 +15,8 @@ func (c *Config) trace(origins []origin, n int32) []string {
 		var after *state
 		c.moves(s, func(is move, next *state) {
 			if is == m {
-				after = next
+				kept := *next
+				after = &kept
 			}
 		})
 		lines = append(lines, c.tell(s, after, m))
@@ -35,8 +35,8 @@ func (c *Config) name(i uint8) string {
 // tell says in words what a move did.
 func (c *Config) tell(s, after *state, m move) string {
 	if m.kind == turnsBad {
-		return "the candidate turns out to be bad: its gates fail " + [...]string{"", "before it has traffic", "at the first step", "at the last step",
-			"after it has become production"}[after.bad]
+		return "the candidate turns out to be bad: its gates fail " + [...]string{smoke: "before it has traffic", firstStep: "at the first step",
+			lastStep: "at the last step", baked: "after it has become production"}[after.bad]
 	}
 	if m.kind == arrivesLate {
 		msg := s.bag[m.actor]
@@ -58,9 +58,13 @@ func (c *Config) tell(s, after *state, m move) string {
 		return who + "no answer in time to: " + c.says(&a, m.actor)
 	case sideTimeout:
 		return who + "does not wait for the save beside any longer"
+	case sleeps:
+		return who + "is stopped, having sent: " + c.says(&a, m.actor)
+	case crashes:
+		return who + "dies, having sent: " + c.says(&a, m.actor)
 	default:
-		return who + map[kind]string{wakes: "wakes", notices: "notices that the lock is lost", sleeps: "is stopped, having sent: " + c.says(&a, m.actor),
-			crashes: "dies, having sent: " + c.says(&a, m.actor), cutOff: "is cut off, and gives the lock up", interrupted: "is asked to go back"}[m.kind]
+		return who + map[kind]string{wakes: "wakes", notices: "notices that the lock is lost", cutOff: "is cut off, and gives the lock up",
+			interrupted: "is asked to go back"}[m.kind]
 	}
 }
 
@@ -95,8 +99,9 @@ func (c *Config) what(m message) string {
 		}
 		return fmt.Sprintf("writes the route (part %d): %s", m.part, split(m.content))
 	case helm1, helm2, helm3, helm5, helm6:
-		return map[pc]string{helm1: "helm records an installation in ", helm2: "helm creates the objects in ", helm3: "helm records the end of the installation in ",
-			helm5: "helm deletes the objects in ", helm6: "helm deletes its record in "}[m.kind] + slots[m.slot]
+		return map[pc]string{helm1: "helm records an installation in ", helm2: "helm creates the objects in ",
+			helm3: "helm records the end of the installation in ", helm5: "helm deletes the objects in ",
+			helm6: "helm deletes its record in "}[m.kind] + slots[m.slot]
 	case off:
 		return "nothing"
 	}
