@@ -53,7 +53,7 @@ func TestEachRemedyIsNeeded(t *testing.T) {
 	}
 }
 
-// Where at most one fault happens.
+// That is where at most one fault happens; all others are broken by one.
 func TestThePromisesThatHoldWithoutAnyRemedy(t *testing.T) {
 	for _, test := range []struct {
 		config Config
