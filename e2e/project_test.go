@@ -107,9 +107,14 @@ var environments = map[string]string{
 	"auto":          `strategy: { canary: { auto: { start: 10, budget: 5 } } }, gates: [smoke, counted], telemetry: { prometheus: { metrics: ["${E2E_METRICS}"], interval: 500ms } }`,
 	"undecided":     `strategy: { canary: { steps: [50, 100], deadline: 4s } }, judge: { onDeadline: hold }, ` + watched,
 	"trusting":      `strategy: { canary: { steps: [50, 100], deadline: 4s } }, judge: { onDeadline: promote }, ` + watched,
+	"guarded":       `strategy: { canary: { steps: [50, 100], hold: "${E2E_HOLD}" } }, ` + guarded,
+	"guarded-place": `strategy: { rolling: { hold: "${E2E_HOLD}" } }, ` + guarded,
 	"seen-switched": `strategy: { blueGreen: {} }, ` + watched,
 	"nginx-class":   `strategy: { canary: {} }, router: { nginx: { class: nobody } }`,
 }
+
+// guarded is an environment whose releases have a guardian; in the others, this would only take time.
+const guarded = `guardian: { endpoint: "http://10.123.0.1:8080" }`
 
 // watched is an environment whose gate reads the telemetry that the service itself sends.
 const watched = `gates: [smoke, failures], ` +
@@ -141,6 +146,9 @@ func environmentsYAML(service string) string {
 			asked := "gates: " + gates + ", "
 			if strings.Contains(strategy, "gates:") {
 				asked = ""
+			}
+			if !strings.Contains(strategy, "guardian:") {
+				asked += "guardian: { onLoss: none }, "
 			}
 			b.WriteString("  " + name + suffix + ": { cluster: { kubeconfig: \"${E2E_KUBECONFIG}\" }, namespace: \"${E2E_NAMESPACE}\", host: \"${E2E_HOST}\", " +
 				"endpoint: \"" + endpoint + "\", " + asked + strategy + router + " }\n")

@@ -18,8 +18,12 @@ var (
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a reader that goes away must not end a release
+	file, err := os.Executable()
+	if err != nil {
+		file = "" // a release without a guardian says so
+	}
 	os.Exit(cli.Main(context.Background(), cli.Program{
 		Version: version, Commit: commit,
-		Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv,
+		Args: os.Args[1:], In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, File: file,
 	}))
 }

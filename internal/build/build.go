@@ -44,6 +44,8 @@ type Options struct {
 	// Builder is recorded in the bundle, for example "slipway v1.2.3". Another builder makes another digest.
 	Builder string
 	Charts  Charts
+	// Program is the file of this program, which becomes the image of the releases' guardian; "" for none.
+	Program string
 	// Sink takes the events; default: none. A build emits phases, progress and warnings; Started and Finished belong
 	// to the command, because a release may begin with a build.
 	Sink event.Sink

@@ -31,6 +31,8 @@ type plan struct {
 	chart  chart
 	// bundle is where the bundle goes.
 	bundle name.Repository
+	// self is nil where no guardian is wanted, or where this program cannot be one.
+	self *self
 	// configDigest stands for slipway.yaml in a version without a commit.
 	configDigest string
 }
@@ -114,6 +116,13 @@ func (r *run) plan(ctx context.Context) (*plan, error) {
 	if len(p.docker) > 0 {
 		if problem := checkDocker(ctx); problem != "" {
 			wrong.add("image %s comes from a Dockerfile, which needs a Docker daemon: %s; start Docker, or build it with `go:` in place of `dockerfile:`, which needs none", p.docker[0].name, problem)
+		}
+	}
+	if r.Program != "" && repos.prefix != "" && wantsGuardian(r.Config) {
+		repos.add("guardian", repos.prefix+"/slipway-guardian")
+		var err error
+		if p.self, err = planSelf(r.Program, repos.found["guardian"]); err != nil {
+			r.events.warn("releases of this bundle have no guardian: "+err.Error(), "guardian.image names an image of slipway for every bundle")
 		}
 	}
 	if len(wrong.list) > 0 {

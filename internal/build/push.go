@@ -40,9 +40,16 @@ func (r *run) push(ctx context.Context, p *plan, built *builtImages, version str
 	}); err != nil {
 		return nil, err
 	}
-	if err := r.each(ctx, l, len(built.images)+1, func(ctx context.Context, i int) (string, error) {
-		if i == len(built.images) {
+	parts := len(built.images) + 1
+	if p.self != nil {
+		parts++
+	}
+	if err := r.each(ctx, l, parts, func(ctx context.Context, i int) (string, error) {
+		switch i {
+		case len(built.images):
 			return "chart " + p.chart.name, r.pushChart(ctx, pusher, p.chart, version, l, &b)
+		case len(built.images) + 1:
+			return guardianImage, r.pushSelf(ctx, p.self, pusher, l, &b)
 		}
 		return "image " + built.images[i].name, r.pushImage(ctx, pusher, built.images[i], version, l, &b)
 	}); err != nil {
@@ -269,6 +276,9 @@ func newLedger(p *plan) *ledger {
 	}
 	for _, img := range p.golang {
 		l.open = append(l.open, "SBOM of image "+img.name, "image "+img.name)
+	}
+	if p.self != nil {
+		l.open = append(l.open, guardianImage)
 	}
 	l.open = append(l.open, "chart "+p.chart.name, "bundle")
 	return l

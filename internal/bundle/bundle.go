@@ -43,8 +43,10 @@ type Bundle struct {
 	// Images by the name they have in slipway.yaml.
 	Images map[string]Image `json:"images,omitempty"`
 	Chart  Chart            `json:"chart"`
-	Config Config           `json:"config"`
-	Source Source           `json:"source"`
+	// Guardian is Slipway itself, which finishes a release whose runner has died; nil if the build could make none.
+	Guardian *Guardian `json:"guardian,omitempty"`
+	Config   Config    `json:"config"`
+	Source   Source    `json:"source"`
 	// Builder is the program that made the bundle, with its version.
 	Builder string `json:"builder"`
 }
@@ -58,6 +60,12 @@ type Image struct {
 
 // Reference is the image by digest, as a pod may name it.
 func (i Image) Reference() string { return i.Repository + "@" + i.Digest }
+
+// Guardian is an image of Slipway, for Linux on one kind of processor (amd64, arm64).
+type Guardian struct {
+	Image
+	Arch string `json:"arch"`
+}
 
 // Chart is the Helm chart.
 type Chart struct {

@@ -89,7 +89,8 @@ func (a *app) build(ctx context.Context, cfg *config.Config, registry config.Azu
 		return nil, &usageError{err: err}
 	}
 	return build.Run(ctx, build.Options{
-		Config: cfg, ConfigBytes: raw, Version: version, Builder: "slipway " + a.Version,
+		Program: a.File,
+		Config:  cfg, ConfigBytes: raw, Version: version, Builder: "slipway " + a.Version,
 		Charts: charts{chart.PushOptions{Keychain: keychain, Transport: transport}}, Sink: sink, Log: a.log(), Remote: remote, Before: before,
 	})
 }

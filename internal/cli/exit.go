@@ -122,7 +122,7 @@ func next(err error) []string {
 		out = append(out, adviser.Next()...)
 	}
 	if as[*release.OpenError](err) {
-		out = append(out, "slipway promote --env … goes on with it", "slipway rollback --env … takes it back")
+		out = append(out, "slipway resume --env … goes on with it", "slipway rollback --env … takes it back")
 	}
 	if as[*cluster.HeldError](err) {
 		out = append(out, "wait for it, or ask it to go back: slipway rollback --env …")

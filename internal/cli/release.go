@@ -91,7 +91,7 @@ func (a *app) routeCommand() *cobra.Command {
 			if weight < 0 || weight > 100 {
 				return &usageError{err: fmt.Errorf("--weight %d is not a percentage: it is 1 to 100", weight)}
 			}
-			return a.goOn(cmd.Context(), f, release.Until{Phase: release.PhaseSteps, Weight: weight})
+			return a.goOn(cmd.Context(), f, release.Until{Phase: release.PhaseSteps, Weight: weight}, noneOpen)
 		},
 	}
 	a.envFlag(cmd, &f.env)
@@ -108,7 +108,7 @@ func (a *app) promoteCommand() *cobra.Command {
 		Example: "  slipway promote --env prod1",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.goOn(cmd.Context(), f, release.Until{})
+			return a.goOn(cmd.Context(), f, release.Until{}, noneOpen)
 		},
 	}
 	a.envFlag(cmd, &f.env)
@@ -167,6 +167,7 @@ func (a *app) begin(ctx context.Context, f releaseFlags, until release.Until) er
 		if err := t.Prepare(ctx); err != nil {
 			return nil, untouched(err)
 		}
+		t.WarnUnguarded(sink)
 		return a.after(t, t.Engine.Release(ctx, t.Plan, until))
 	})
 }
@@ -191,8 +192,13 @@ func (a *app) open(ctx context.Context, pulled *bundle.Pulled, local *config.Con
 	return target.Open(ctx, cfg, pulled, o)
 }
 
-// goOn continues the open release: with its own bundle, whatever is checked out here.
-func (a *app) goOn(ctx context.Context, f releaseFlags, until release.Until) error {
+// noneOpen is what a stage of a pipeline says when there is no release to go on with.
+func noneOpen(t *target.Target, _ *release.Record) (*release.Record, error) {
+	return nil, &release.RefusedError{Err: fmt.Errorf("no release of %s is open in %s", t.Config.Service, t.Name), Next: []string{"slipway deploy --env " + t.Name + " begins one"}}
+}
+
+// goOn continues the open release: with its own bundle, whatever is checked out here. If there is none, nothing says what that means.
+func (a *app) goOn(ctx context.Context, f releaseFlags, until release.Until, nothing func(*target.Target, *release.Record) (*release.Record, error)) error {
 	if err := a.checkOutput(); err != nil {
 		return err
 	}
@@ -207,7 +213,12 @@ func (a *app) goOn(ctx context.Context, f releaseFlags, until release.Until) err
 			return nil, err
 		}
 		if rec.Open == nil {
-			return nil, &release.RefusedError{Err: fmt.Errorf("no release of %s is open in %s", t.Config.Service, f.env), Next: []string{"slipway deploy --env " + f.env + " begins one"}}
+			return nothing(t, rec)
+		}
+		if rec.Open.Back != "" || rec.Open.Return != "" { // which must need neither the registry nor the vault
+			back := a.openBack(ctx, t, rec.Open, sink)
+			defer back.Close()
+			return a.after(back, back.Engine.Continue(ctx, until))
 		}
 		pulled, err := a.pull(ctx, rec.Open.Plan.Bundle, t.Environment.Azure)
 		if err != nil {

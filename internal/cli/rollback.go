@@ -53,18 +53,9 @@ func (a *app) rollback(ctx context.Context, env string, sink event.Sink) (*relea
 	if rec.Open != nil && a.ask(ctx, t, rec, by, sink) {
 		return a.follow(ctx, t, rec)
 	}
-	engine := t.Engine
-	if rec.Open != nil && rec.Open.Plan.Bundle != "" { // the open release's own configuration, if it can still be had
-		if pulled, err := a.pull(ctx, rec.Open.Plan.Bundle, t.Environment.Azure); err == nil {
-			o := a.targetOptions(env, sink)
-			o.Back, o.Begun = true, rec.Open.Plan.Variables
-			if full, err := a.open(ctx, pulled, t.Config, o); err == nil {
-				defer full.Close()
-				engine = full.Engine
-			}
-		}
-	}
-	err = engine.Back(ctx, "asked for by "+by)
+	back := a.openBack(ctx, t, rec.Open, sink)
+	defer back.Close()
+	err = back.Engine.Back(ctx, "asked for by "+by)
 	var held *cluster.HeldError
 	if !errors.As(err, &held) {
 		return a.after(t, err)
@@ -73,6 +64,25 @@ func (a *app) rollback(ctx context.Context, env string, sink event.Sink) (*relea
 		return nil, err
 	}
 	return a.follow(ctx, t, rec)
+}
+
+// openBack opens what takes the open release back: its own configuration, if that can still be had, else the one at hand. It reads
+// no secret.
+func (a *app) openBack(ctx context.Context, here *target.Target, open *release.Journal, sink event.Sink) *target.Target {
+	if open == nil || open.Plan.Bundle == "" {
+		return here
+	}
+	pulled, err := a.pull(ctx, open.Plan.Bundle, here.Environment.Azure)
+	if err != nil {
+		return here
+	}
+	o := a.targetOptions(here.Name, sink)
+	o.Back, o.Begun = true, open.Plan.Variables
+	full, err := a.open(ctx, pulled, here.Config, o)
+	if err != nil {
+		return here
+	}
+	return full
 }
 
 // hearing is how long a process that runs a release may take to show that it has heard a request.

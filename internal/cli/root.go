@@ -31,6 +31,8 @@ type Program struct {
 	In              io.Reader
 	Out, Err        *os.File
 	Getenv          func(string) string
+	// File is that of this program, which a build puts beside the bundle as the guardian of its releases; "" for none.
+	File string
 }
 
 // app is one run of the program.
@@ -128,9 +130,9 @@ Exit codes: 0 done · 1 internal error · 2 wrong usage or configuration, nothin
 		}
 	}
 	add("ship", a.buildCommand(), a.releaseCommand(), a.rollbackCommand())
-	add("parts", a.deployCommand(), a.routeCommand(), a.promoteCommand())
+	add("parts", a.deployCommand(), a.routeCommand(), a.promoteCommand(), a.resumeCommand())
 	add("look", a.statusCommand(), a.historyCommand(), a.gateCommand(), a.queryCommand(), a.recordCommand(), a.vaultCommand())
-	add("other", a.doctorCommand(), a.sandboxCommand(), a.versionCommand())
+	add("other", a.doctorCommand(), a.guardCommand(), a.sandboxCommand(), a.versionCommand())
 	root.SetHelpCommandGroupID("other")
 	root.SetCompletionCommandGroupID("other")
 	return root

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"text/tabwriter"
 	"time"
 
@@ -19,6 +20,8 @@ type statusView struct {
 	Record  *release.Record    `json:"record"`
 	Routing *traffic.Split     `json:"routing,omitempty"`
 	Lock    *cluster.HeldError `json:"lock,omitempty"`
+	// Ahead is what comes next in the open release, in words.
+	Ahead string `json:"ahead,omitempty"`
 }
 
 func (a *app) statusCommand() *cobra.Command {
@@ -51,6 +54,7 @@ func (a *app) statusCommand() *cobra.Command {
 			if v.Lock, err = cluster.LockState(ctx, t.Clients.Kube.CoordinationV1().Leases(t.Environment.Namespace), name); err != nil {
 				return err
 			}
+			v.Ahead = v.Record.Ahead()
 			if a.output == "json" {
 				return a.printJSON(v)
 			}
@@ -71,7 +75,7 @@ func (a *app) printStatus(v statusView) error {
 	case r.Open != nil && r.Open.Held != "":
 		fmt.Fprintf(w, "%s in %s needs a person: release %d (%s) is held at %d %% and nobody watches it: %s\n", r.Service, r.Environment, r.Open.Number, r.Open.Plan.Version, r.Open.Weight, r.Open.Held)
 	case r.Open != nil:
-		fmt.Fprintf(w, "%s in %s: release %d (%s) is open, in phase %s at %d %%.\n", r.Service, r.Environment, r.Open.Number, r.Open.Plan.Version, r.Open.Phase, r.Open.Weight)
+		fmt.Fprintf(w, "%s in %s: release %d (%s) is open, in phase %s at %s.\n", r.Service, r.Environment, r.Open.Number, r.Open.Plan.Version, r.Open.Phase, v.weight())
 	case r.Production == "":
 		fmt.Fprintf(w, "%s has never been released in %s.\nnext: slipway release --env %s\n", r.Service, r.Environment, r.Environment)
 		return w.Flush()
@@ -93,16 +97,44 @@ func (a *app) printStatus(v statusView) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", slot, role, share(v.Routing, slot), orUnknown(s.Version), s.Number, s.HelmRelease, stamp(s.Since))
 	}
-	if v.Lock != nil {
-		fmt.Fprintf(w, "\nlock: held by %s since %s\n", v.Lock.Holder, stamp(v.Lock.Since))
-	}
-	if r.Open != nil {
-		if n := len(r.Open.Effects); n > 0 {
-			fmt.Fprintf(w, "last effect: %s (%s)\n", r.Open.Effects[n-1].Name, stamp(r.Open.Effects[n-1].Intent))
-		}
-		fmt.Fprintf(w, "next: slipway promote --env %s finishes it; slipway rollback --env %s takes it back\n", r.Environment, r.Environment)
-	}
+	a.printOpen(w, v)
 	return w.Flush()
+}
+
+// weight is what the candidate of the open release gets now, by the route; before there is one, by the record.
+func (v statusView) weight() string {
+	if s := share(v.Routing, v.Record.Open.Candidate); s != "-" && !v.Record.Open.Plan.InPlace() {
+		return s
+	}
+	return fmt.Sprintf("%d %%", v.Record.Open.Weight)
+}
+
+// printOpen says of the open release who works on it, what was done last and what comes next.
+func (a *app) printOpen(w io.Writer, v statusView) {
+	j := v.Record.Open
+	if v.Lock != nil {
+		fmt.Fprintf(w, "\nlock: held by %s since %s, last renewed %s\n", v.Lock.Holder, stamp(v.Lock.Since), stamp(v.Lock.Renewed))
+	} else if j != nil {
+		fmt.Fprintln(w, "\nlock: free; nobody works on the release now")
+	}
+	if j == nil {
+		return
+	}
+	if n := len(j.Effects); n > 0 {
+		e := j.Effects[n-1]
+		done := "begun " + stamp(e.Intent) + ", its end is not recorded"
+		if e.Done != nil {
+			done = "done " + stamp(*e.Done)
+		}
+		fmt.Fprintf(w, "last effect: %s (%s)\n", e.Name, done)
+	}
+	fmt.Fprintf(w, "ahead: %s\n", v.Ahead)
+	env := v.Record.Environment
+	if v.Lock != nil {
+		fmt.Fprintf(w, "next: slipway rollback --env %s asks for it to be taken back; slipway resume --env %s goes on if its process has died\n", env, env)
+		return
+	}
+	fmt.Fprintf(w, "next: slipway resume --env %s goes on with it; slipway rollback --env %s takes it back\n", env, env)
 }
 
 // share of the traffic that a slot gets.

@@ -30,6 +30,8 @@ type LockOptions struct {
 	Holder string
 	// Duration after which a holder that has stopped renewing may be replaced; default 15 s, whole seconds, at least 1 s.
 	Duration time.Duration
+	// After is a fence that was handed out before, by the record: a Lease that somebody has deleted must not begin again below it.
+	After int64
 	// Clock; default the real one. Only durations are taken from it for decisions, never the time of day.
 	Clock clock.Clock
 	// Watching is called once if another holder is found and must be observed before it is known to be alive or gone.
@@ -79,7 +81,8 @@ func (e *LostError) Unwrap() error { return e.Err }
 // Guarantee: while [Lock.Lost] is open, no other process that follows this protocol holds the Lease, provided that
 // clocks run at about the same speed. [Lock.Lost] closes after 4/5 of the duration without a successful renewal, before
 // anybody else may take over. Not guaranteed: that a request sent before the loss arrives before the next holder's;
-// writes should carry [Lock.Fence] where the object can hold it. If a person deletes the Lease, the fence starts at 1 again.
+// writes should carry [Lock.Fence] where the object can hold it. If a person deletes the Lease, the fence goes on
+// from [LockOptions.After].
 type Lock struct {
 	kube  kubernetes.Interface
 	opt   LockOptions
@@ -89,8 +92,9 @@ type Lock struct {
 	stopped chan struct{}
 	lost    chan struct{}
 
-	mu  sync.Mutex
-	err error
+	mu      sync.Mutex
+	err     error
+	renewed time.Time // when the last renewal that succeeded was sent
 }
 
 // Identity is "user@host/pid/uuid" of this process, new at each call.
@@ -111,16 +115,8 @@ func Identity() string {
 // Lease's own duration, measured on this process's clock, it is taken over. So Acquire answers after at most one duration
 // and the time the API server takes; it never trusts the holder's time of day. Ending ctx ends the attempt, not the Lease.
 func Acquire(ctx context.Context, kube kubernetes.Interface, opt LockOptions) (*Lock, error) {
-	if opt.Duration < time.Second {
-		opt.Duration = DefaultLockDuration
-	}
-	if opt.Clock == nil {
-		opt.Clock = clock.RealClock{}
-	}
-	if opt.Holder == "" {
-		opt.Holder = Identity()
-	}
-	l := &Lock{kube: kube, opt: opt, stopped: make(chan struct{}), lost: make(chan struct{})}
+	l := newLock(kube, opt)
+	opt = l.opt
 	doing := fmt.Sprintf("taking the lock (Lease %s in namespace %s)", opt.Name, opt.Namespace)
 
 	var (
@@ -179,8 +175,43 @@ func Acquire(ctx context.Context, kube kubernetes.Interface, opt LockOptions) (*
 	}
 }
 
+func newLock(kube kubernetes.Interface, opt LockOptions) *Lock {
+	if opt.Duration < time.Second {
+		opt.Duration = DefaultLockDuration
+	}
+	if opt.Clock == nil {
+		opt.Clock = clock.RealClock{}
+	}
+	if opt.Holder == "" {
+		opt.Holder = Identity()
+	}
+	return &Lock{kube: kube, opt: opt, stopped: make(chan struct{}), lost: make(chan struct{})}
+}
+
 // Fence is the fencing token: it rises with each new holder of the Lease, so a write that carries a lower one is stale.
 func (l *Lock) Fence() int64 { return l.fence }
+
+// Held is nil while this process may change things under the Lock, asked right before each change: a process that was stopped
+// (SIGSTOP, a suspended laptop, a migrated machine) and wakes up late is told so before its renewal has had time to find out.
+func (l *Lock) Held() error {
+	if err := l.Err(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	renewed := l.renewed
+	l.mu.Unlock()
+	if give := l.opt.Duration * 4 / 5; since(l.opt.Clock, renewed) >= give {
+		return l.lostError("", fmt.Errorf("it could not be renewed for %v", give))
+	}
+	return nil
+}
+
+// since is how long ago t was, by whichever of the monotonic and the wall clock says longer: the monotonic clock stands still while a
+// machine is suspended. A wall clock that is set forward loses the lock early, which is safe.
+func since(c clock.PassiveClock, t time.Time) time.Duration {
+	now := c.Now()
+	return max(now.Sub(t), now.Round(0).Sub(t.Round(0)))
+}
 
 // Holder is the identity this Lock is held under.
 func (l *Lock) Holder() string { return l.opt.Holder }
@@ -244,6 +275,7 @@ func (l *Lock) Release(ctx context.Context) error {
 // which the API server can have accepted it.
 func (l *Lock) begin(lease *coordinationv1.Lease, sent time.Time) *Lock {
 	l.fence = int64(ptr.Deref(lease.Spec.LeaseTransitions, 0))
+	l.renewed = sent
 	ctx, cancel := context.WithCancel(context.Background())
 	l.stop = cancel
 	go l.renew(ctx, lease, sent)
@@ -258,7 +290,7 @@ func (l *Lock) renew(ctx context.Context, lease *coordinationv1.Lease, renewed t
 		if sleep(ctx, l.opt.Clock, wait) != nil {
 			return
 		}
-		left := give - l.opt.Clock.Since(renewed)
+		left := give - since(l.opt.Clock, renewed)
 		if left <= 0 {
 			l.lose(l.lostError("", fmt.Errorf("it could not be renewed for %v", give)))
 			return
@@ -271,6 +303,9 @@ func (l *Lock) renew(ctx context.Context, lease *coordinationv1.Lease, renewed t
 		})
 		if err == nil {
 			lease, renewed, wait = got, sent, every
+			l.mu.Lock()
+			l.renewed = sent
+			l.mu.Unlock()
 			continue
 		}
 		wait = retry
@@ -290,7 +325,7 @@ func (l *Lock) renew(ctx context.Context, lease *coordinationv1.Lease, renewed t
 				lease, wait = got, 0
 			}
 		}
-		wait = min(wait, max(0, give-l.opt.Clock.Since(renewed)))
+		wait = min(wait, max(0, give-since(l.opt.Clock, renewed)))
 	}
 }
 
@@ -332,6 +367,6 @@ func (l *Lock) claim(cur *coordinationv1.Lease) *coordinationv1.Lease {
 	next.Spec.HolderIdentity = ptr.To(l.opt.Holder)
 	next.Spec.LeaseDurationSeconds = ptr.To(int32(l.opt.Duration / time.Second))
 	next.Spec.AcquireTime, next.Spec.RenewTime = &now, &now
-	next.Spec.LeaseTransitions = ptr.To(ptr.Deref(cur.Spec.LeaseTransitions, 0) + 1)
+	next.Spec.LeaseTransitions = ptr.To(max(ptr.Deref(cur.Spec.LeaseTransitions, 0), int32(l.opt.After)) + 1)
 	return next
 }

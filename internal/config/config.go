@@ -102,6 +102,8 @@ type Environment struct {
 	SecretsBy SecretsBy `yaml:"secretsBy,omitempty" json:"secretsBy,omitempty"`
 	// Azure says how Azure is reached, where something of it is used; default: the azure of the file's top level.
 	Azure Azure `yaml:"azure,omitempty" json:"azure,omitempty"`
+	// Guardian takes a release back when the process that runs it has died.
+	Guardian Guardian `yaml:"guardian,omitempty" json:"guardian,omitempty"`
 	// ReadyTimeout bounds the wait for the candidate's pods; default 5m.
 	ReadyTimeout Duration `yaml:"readyTimeout,omitempty" json:"readyTimeout,omitempty"`
 }

@@ -64,6 +64,7 @@ func (c *Config) Environment(name string) (Environment, error) {
 	e.Judge = judgeDefaults(e.Judge)
 	e.Azure = c.azureOf(e)
 	e.SecretsBy = e.SecretsBy.withDefaults(e.Azure.Tenant)
+	e.Guardian = guardianDefaults(e.Guardian, e.Endpoint)
 	return e, nil
 }
 

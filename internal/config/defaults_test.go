@@ -34,7 +34,8 @@ func TestEnvironmentFillsInEveryDefault(t *testing.T) {
 		Router:   Router{Gateway: &GatewayRouter{Name: "gateway", Namespace: "calculator"}},
 		Strategy: Strategy{Canary: &Canary{Steps: []int{5, 25, 50, 100}, Deadline: Duration(5 * time.Minute)}},
 		Gates:    []string{"smoke"}, ReadyTimeout: Duration(5 * time.Minute),
-		Judge: Judge{Alpha: 0.01, Beta: 0.05, OnDeadline: "rollback"},
+		Judge:    Judge{Alpha: 0.01, Beta: 0.05, OnDeadline: "rollback"},
+		Guardian: Guardian{OnLoss: "rollback", Endpoint: "http://calculator.example.org"},
 	}
 	if !reflect.DeepEqual(e, want) {
 		t.Errorf("got %+v\nwant %+v", e, want)

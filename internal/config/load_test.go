@@ -39,7 +39,7 @@ func (r refusal) text() string { return strings.Replace(minimal, r.old, r.new, 1
 
 var refused = []refusal{
 	{name: "unknown key", old: "strategy:", new: "stratgy:", at: "9:5", says: `unknown key "stratgy" in environments.dev1; did you mean "strategy"?`},
-	{name: "unknown key far from any", old: "strategy:", new: "x: 1\n    strategy:", at: "9:5", says: "the keys known here are after, azure, cluster, endpoint, gates, host,"},
+	{name: "unknown key far from any", old: "strategy:", new: "x: 1\n    strategy:", at: "9:5", says: "the keys known here are after, azure, cluster, endpoint, gates, guardian, host,"},
 	{name: "unknown key at the top", old: "service:", new: "servce:", at: "2:1", says: `at the top level; did you mean "service"?`},
 	{name: "missing key", old: "    namespace: calculator\n", new: "", at: "6:3", says: `"namespace" is missing in environments.dev1`},
 	{name: "several missing keys", old: "registry: acme.azurecr.io\nbuild: { chart: charts/calculator }\n", new: "", at: "1:1", says: "missing at the top level: registry, build"},
@@ -89,6 +89,9 @@ var refused = []refusal{
 	{name: "alpha of nothing", old: "gates: [smoke]", new: "judge: { alpha: 0% }", at: "10:21", says: "more than 0% and less than 50%", onlyLoader: true},
 	{name: "alpha of a coin", old: "gates: [smoke]", new: "judge: { beta: 50% }", at: "10:20", says: "the chance of passing a bad one must be more than 0%", onlyLoader: true},
 	{name: "alpha without a unit", old: "gates: [smoke]", new: "judge: { alpha: 0.01 }", at: "10:21", says: `write a percentage such as "0.5%"`},
+	{name: "a guardian that does nothing known", old: "gates: [smoke]", new: "guardian: { onLoss: pray }", at: "10:25", says: `is "pray", but must be rollback, none`},
+	{name: "a guardian whose image may change", old: "gates: [smoke]", new: "guardian: { image: acme.azurecr.io/slipway:1 }", at: "10:24", says: "an image is named by its digest"},
+	{name: "a guardian that would ask a path", old: "gates: [smoke]", new: "guardian: { endpoint: http://gateway/x }", at: "10:27", says: "guardian.endpoint"},
 	{name: "a deadline that leads nowhere", old: "gates: [smoke]", new: "judge: { onDeadline: wait }", at: "10:26", says: `is "wait", but must be rollback, hold, promote`},
 	{name: "query with two answers", old: "gates:\n  smoke:", new: "gates:\n  t: { kql: { query: MyTable_CL, max: 1, worseBy: 1% } }\n  smoke:", at: "12:39", says: `has both max and worseBy`, onlyLoader: true},
 	{name: "query with a bad column", old: "gates:\n  smoke:", new: "gates:\n  t: { kql: { query: AppRequests | where Nope > 1 } }\n  smoke:", at: "12:22", says: `line 1, column 21: `, onlyLoader: true},

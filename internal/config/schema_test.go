@@ -86,6 +86,9 @@ func makeSchema(t *testing.T) []byte {
 	for _, o := range deadlineOutcomes {
 		property("Judge", "onDeadline").Enum = append(property("Judge", "onDeadline").Enum, o)
 	}
+	for _, o := range lossOutcomes {
+		property("Guardian", "onLoss").Enum = append(property("Guardian", "onLoss").Enum, o)
+	}
 	property("Judge", "minRequests").Minimum = "0"
 	exactlyOne("Requests", "failureRate", "quantile")
 	pattern("ApplicationInsights", "workspace", guidPattern)
@@ -114,6 +117,8 @@ func makeSchema(t *testing.T) []byte {
 	pattern("Environment", "namespace", labelPattern)
 	pattern("Environment", "host", labelPattern+`(\.`+labelPattern+`)*`)
 	pattern("Environment", "endpoint", `https?://[^/@?#]+/?`)
+	pattern("Guardian", "endpoint", `https?://[^/@?#]+/?`)
+	pattern("Guardian", "image", `.+@sha256:[0-9a-f]{64}`)
 	property("Environment", "gates").UniqueItems = true
 	between("Auto", "start", "1", "99")
 	property("Auto", "budget").Minimum = "1"

@@ -214,6 +214,7 @@ func (d *document) checkEnvironment(c *Config, name string) {
 	d.checkAKS(path+".cluster", e.Cluster)
 	d.checkVault(path, e)
 	d.checkSecretsBy(c, path, e)
+	d.checkGuardian(path+".guardian", e.Guardian)
 	if at := path + ".strategy.canary.auto"; d.set(at) && !slices.ContainsFunc(e.Gates, func(name string) bool { return c.Gates[name].CountsFailures() }) {
 		d.fail(at, "%s goes by how many requests fail, but no gate of the environment counts that on telemetry: add one with requests.failureRate or prometheus", at)
 	}

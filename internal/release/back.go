@@ -62,10 +62,8 @@ func (r *run) back(ctx context.Context, reason string) error {
 // guarded is ctx without the caller's cancellation; it ends when the lock is lost.
 func (r *run) guarded(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	select {
-	case <-r.lock.Lost():
+	if r.lock.Held() != nil {
 		cancel(errLost) // at once, not when the goroutine comes to it
-	default:
 	}
 	go func() {
 		select {

@@ -281,7 +281,7 @@ func TestWithTheLockLostToAnotherProcessNothingMoreIsWritten(t *testing.T) {
 	for _, s := range []scenario{{"canary", "production", ""}, {"canary", "production", "step"}, {"rolling", "production", "smoke"}} {
 		t.Run(s.String(), func(t *testing.T) {
 			calls := tally(t, s, func(ctx context.Context, w *world) error { return release(ctx, w, s) })
-			for n := 2; n < calls; n++ { // after the lock was taken, before it is given back
+			for n := 3; n < calls; n++ { // after the lock was taken (the record is read before), until it is given back
 				for _, taken := range []bool{true, false} {
 					loseAt(t, s, n, taken)
 				}

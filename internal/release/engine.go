@@ -22,8 +22,10 @@ type Engine struct {
 	Readiness Readiness
 	Gates     Gates
 	Preflight Preflight
-	Sink      event.Sink
-	Clock     clock.Clock
+	// Guardian finishes a release if this process dies; nil: nobody does.
+	Guardian Guardian
+	Sink     event.Sink
+	Clock    clock.Clock
 	// Holder says who runs it, as user@host.
 	Holder string
 	// BackFor bounds how long going back is retried before a person is called; default 2 min.
@@ -58,6 +60,11 @@ type Until struct {
 // A promoted release whose clean-up was left unfinished is cleaned up first.
 func (e *Engine) Release(ctx context.Context, plan Plan, until Until) error {
 	return e.locked(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
+		if rec.Open != nil && rec.Open.untouched() { // and its process has died, for the lock is ours
+			if err := e.void(ctx, lock, rec); err != nil {
+				return err
+			}
+		}
 		left := rec.Open != nil && rec.Open.Phase == PhaseCleanup && rec.Open.Back == ""
 		if rec.Open != nil && !left {
 			return &OpenError{Journal: *rec.Open}
@@ -67,9 +74,15 @@ func (e *Engine) Release(ctx context.Context, plan Plan, until Until) error {
 			return &RefusedError{Err: err}
 		}
 		if left {
-			e.warn(fmt.Sprintf("the clean-up of release %d was not finished; it is finished now", rec.Open.Number))
-			if err := e.start(lock, rec).forward(ctx, Until{}); err != nil {
+			var err error
+			if rec, err = e.claim(ctx, lock, rec); err != nil {
 				return err
+			}
+			if rec.Open != nil {
+				e.warn(fmt.Sprintf("the clean-up of release %d was not finished; it is finished now", rec.Open.Number))
+				if err := e.start(lock, rec).forward(ctx, Until{}); err != nil {
+					return err
+				}
 			}
 		}
 		if err := e.discover(ctx, rec, plan); err != nil {
@@ -79,12 +92,23 @@ func (e *Engine) Release(ctx context.Context, plan Plan, until Until) error {
 			return &RefusedError{Err: err}
 		}
 		j := e.open(rec, plan)
-		j.Holder, j.Fence = e.Holder, lock.Fence()
+		j.Holder, j.Fence, rec.Fence = e.Holder, lock.Fence(), lock.Fence()
 		if err := e.Store.Save(ctx, rec); err != nil {
 			return e.unopened(ctx, lock, rec, err)
 		}
 		return e.start(lock, rec).forward(ctx, until)
 	})
+}
+
+// void closes a release whose process died before it had made anything but its guardian.
+func (e *Engine) void(ctx context.Context, lock Lock, rec *Record) error {
+	e.warn(fmt.Sprintf("release %d had begun and touched nothing when its process died; it is closed", rec.Open.Number))
+	r := &run{Engine: e, lock: lock, rec: rec, j: rec.Open}
+	r.j.Holder, r.j.Fence, rec.Fence = e.Holder, lock.Fence(), lock.Fence()
+	if err := r.close(ctx, Failed, "its process died before anything was touched"); err != nil {
+		return fmt.Errorf("closing release %d, which had touched nothing: %w", r.j.Number, err)
+	}
+	return nil
 }
 
 // unopened closes a release whose opening could not be recorded, or was, but the answer was lost: nothing was touched.
@@ -121,7 +145,10 @@ func (e *Engine) open(rec *Record, plan Plan) *Journal {
 // Continue goes on with the open release: the next stage of a pipeline, or after a crash.
 func (e *Engine) Continue(ctx context.Context, until Until) error {
 	return e.locked(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
+		rec, err := e.claim(ctx, lock, rec)
 		switch {
+		case err != nil:
+			return err
 		case rec.Open == nil:
 			return &RefusedError{Err: errors.New("no release is open here"), Next: []string{"slipway deploy --env … begins one"}}
 		case rec.Open.Back != "" || rec.Open.Return != "":
@@ -141,6 +168,14 @@ func (e *Engine) Back(ctx context.Context, reason string) error {
 		if rec.Open == nil {
 			return e.toKept(ctx, lock, rec, reason)
 		}
+		rec, err := e.claim(ctx, lock, rec)
+		if err != nil {
+			return err
+		}
+		if rec.Open == nil { // it ended while this one took the lock
+			h := rec.History[0]
+			return &RefusedError{Err: fmt.Errorf("release %d had ended (%s) before it could be taken back", h.Number, h.Outcome)}
+		}
 		if !wayBack(rec) {
 			number := rec.Open.Number
 			if err := e.settle(ctx, lock, rec, reason); err != nil {
@@ -149,7 +184,7 @@ func (e *Engine) Back(ctx context.Context, reason string) error {
 			return &RefusedError{Err: fmt.Errorf("release %d is promoted and the version before it is removed already, so there is nothing to go back to; its clean-up was finished", number),
 				Next: []string{"slipway history --env " + rec.Environment + " lists earlier bundles; slipway release --env " + rec.Environment + " --bundle … releases one again"}}
 		}
-		err := e.settle(ctx, lock, rec, reason)
+		err = e.settle(ctx, lock, rec, reason)
 		var rb *RolledBackError
 		if errors.As(err, &rb) {
 			return nil // it was asked for
@@ -179,80 +214,6 @@ func wayBack(rec *Record) bool {
 	}
 	s, ok := rec.Slots[j.Previous]
 	return ok && !s.Leaving
-}
-
-// locked runs f with the lock held and the record read. The context it passes ends when the lock is lost. If it was lost
-// because the cluster could not be reached, and nobody has taken it since, the open release is settled once it can be:
-// a runner that was cut off must not leave traffic on a candidate that nobody watches.
-func (e *Engine) locked(ctx context.Context, f func(context.Context, Lock, *Record) error) error {
-	var fence int64
-	err := e.hold(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
-		fence = lock.Fence()
-		return f(ctx, lock, rec)
-	})
-	if !errors.Is(err, errLost) {
-		return err
-	}
-	e.warn("the lock was lost; looking whether another process has taken it")
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), orDefault(e.BackFor))
-	defer cancel()
-	for {
-		again := e.hold(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
-			if rec.Open == nil || rec.Open.Fence != fence || rec.Open.Holder != e.Holder {
-				return err // another process has been here
-			}
-			return e.settle(ctx, lock, rec, "the lock was lost: the cluster could not be reached for a while")
-		})
-		var held *HeldError
-		var cannot *acquireError
-		switch {
-		case errors.As(again, &held):
-			return err
-		case !errors.As(again, &cannot):
-			return again
-		}
-		select {
-		case <-ctx.Done():
-			return &UnsafeError{Reason: err.Error(), State: "it is not known whether another process has gone on with the release", Err: again,
-				ByHand: []string{"slipway status says how things stand once the cluster can be reached", "slipway rollback takes the release back"}}
-		case <-e.Clock.After(time.Second):
-		}
-	}
-}
-
-// acquireError says that the lock or the record could not be had.
-type acquireError struct{ err error }
-
-func (e *acquireError) Error() string { return e.err.Error() }
-func (e *acquireError) Unwrap() error { return e.err }
-
-func (e *Engine) hold(ctx context.Context, f func(context.Context, Lock, *Record) error) error {
-	e.phase("lock", "taking the lock")
-	lock, err := e.Locker.Acquire(ctx)
-	if err != nil {
-		return &acquireError{err}
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-lock.Lost():
-			cancel(errLost)
-		case <-ctx.Done():
-		}
-	}()
-	defer func() {
-		free, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer stop()
-		if err := lock.Release(free); err != nil {
-			e.warn(fmt.Sprintf("the lock could not be given back (%v); it expires by itself", err))
-		}
-	}()
-	rec, err := e.Store.Load(ctx)
-	if err != nil {
-		return &acquireError{err}
-	}
-	return f(ctx, lock, rec)
 }
 
 // discover corrects the record by what is there: production that somebody has removed, or a Helm release named after the

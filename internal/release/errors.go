@@ -1,6 +1,12 @@
 package release
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrNoneOpen says that no release is open.
+var ErrNoneOpen = errors.New("no release is open")
 
 // RolledBackError says that the release was gated out and the environment is safe (exit code 3).
 type RolledBackError struct{ Reason string }

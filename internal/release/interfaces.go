@@ -77,13 +77,28 @@ type Lock interface {
 	Fence() int64
 	// Lost is closed when the lock was lost.
 	Lost() <-chan struct{}
+	// Held is nil while changes may be made under the lock; it may know of a loss before Lost is closed.
+	Held() error
 	Release(ctx context.Context) error
 }
 
 // Locker takes the lock of a service in an environment. Its error is, or wraps, *HeldError when another process that is
 // alive holds it.
 type Locker interface {
-	Acquire(ctx context.Context) (Lock, error)
+	// Acquire takes the lock with a fence above after.
+	Acquire(ctx context.Context, after int64) (Lock, error)
+	// Succeed waits, for as long as it takes, until a holder has died, and takes the lock from it.
+	Succeed(ctx context.Context) (Lock, error)
+}
+
+// Guardian is the process in the cluster that finishes a release whose runner has died. Its calls may be repeated.
+type Guardian interface {
+	// Start puts it in place for the release of that number; it returns before the guardian watches.
+	Start(ctx context.Context, number int) error
+	// Ready returns when it watches; an error says why it does not.
+	Ready(ctx context.Context, number int) error
+	// Stop removes it and all that belongs to it; nothing there is no error.
+	Stop(ctx context.Context, number int) error
 }
 
 // Store keeps the record. Save refuses (*StaleError) when somebody else has saved since Load.

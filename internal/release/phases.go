@@ -48,6 +48,11 @@ func (r *run) deploy(ctx context.Context) error {
 	} else {
 		r.setSlot(slot, now)
 	}
+	if upgrade { // there, users meet the new version with the installation
+		if err := r.watched(ctx); err != nil {
+			return err
+		}
+	}
 	err = r.effect(ctx, fmt.Sprintf("install helm release %s/%s", p.Namespace, d.Release), func(ctx context.Context) error {
 		return r.Charts.Install(ctx, d)
 	})
@@ -119,6 +124,9 @@ func (r *run) smoke(ctx context.Context) error {
 // steps moves the traffic, weight by weight, each held until its gates pass.
 func (r *run) steps(ctx context.Context) error {
 	p := &r.j.Plan
+	if err := r.watched(ctx); err != nil {
+		return err
+	}
 	for r.j.Step < len(p.Steps) {
 		if r.enough() {
 			r.progress("nothing to do: step %d of %d (%d %%) has passed already", r.j.Step, len(p.Steps), p.Steps[r.j.Step-1])

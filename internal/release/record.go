@@ -1,6 +1,8 @@
 package release
 
 import (
+	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/slipway-cd/slipway/internal/traffic"
@@ -25,6 +27,9 @@ type Record struct {
 	Vacated map[string]time.Time `json:"vacated,omitempty"`
 	// Last is the number of the newest release.
 	Last int `json:"last"`
+	// Fence is the fencing token of the record's last writer, kept after a release has ended: who reads a higher one than its own is
+	// not in charge any more.
+	Fence int64 `json:"fence,omitempty"`
 	// Open is the release that has not ended, nil if there is none.
 	Open *Journal `json:"open,omitempty"`
 	// History has the newest ended releases, newest first, at most [HistoryKept].
@@ -83,12 +88,30 @@ type Plan struct {
 	Gates       []string      `json:"gates,omitempty"`
 	// Variables are what was read from the environment's vault: names and versions, never values.
 	Variables []Variable `json:"variables,omitempty"`
+	// Settings are what going back needs of the environment's configuration beside the plan; the engine does not look into them.
+	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
 // Variable names what was read from a vault.
 type Variable struct {
 	Name    string `json:"name"`
 	Version string `json:"version,omitempty"`
+}
+
+// Deployment is what the release puts into its candidate's slot.
+func (j *Journal) Deployment(rec *Record) Deployment {
+	if s, ok := rec.Slots[j.Candidate]; ok { // a slot's Helm release keeps its name, whatever made it
+		return Deployment{Release: s.HelmRelease, Slot: j.Candidate}
+	}
+	return Deployment{Release: j.Plan.helmRelease(j.Candidate), Slot: j.Candidate}
+}
+
+// helmRelease is the name of a slot's Helm release that Slipway makes.
+func (p Plan) helmRelease(slot string) string {
+	if p.InPlace() {
+		return p.Service
+	}
+	return p.Service + "-" + slot
 }
 
 // InPlace says whether the release has one slot only.
@@ -126,6 +149,16 @@ type Journal struct {
 	// Held says why the release waits for a person's decision, with the traffic where it is: there was no evidence in time.
 	Held    string   `json:"held,omitempty"`
 	Effects []Effect `json:"effects,omitempty"`
+}
+
+// untouched says that nothing has been made for the release but its guardian.
+func (j *Journal) untouched() bool {
+	for _, e := range j.Effects {
+		if !strings.HasPrefix(e.Name, startGuardian) {
+			return false
+		}
+	}
+	return !j.Routed && j.Return == "" && j.Back == "" && j.Phase == PhaseDeploy
 }
 
 // Effect is one change to the world: its intent is recorded before it is made.

@@ -15,10 +15,7 @@ func (r *run) deployment(slot string) Deployment {
 	if s, ok := r.rec.Slots[slot]; ok {
 		return Deployment{Release: s.HelmRelease, Slot: slot}
 	}
-	if r.j.Plan.InPlace() {
-		return Deployment{Release: r.j.Plan.Service, Slot: slot}
-	}
-	return Deployment{Release: r.j.Plan.Service + "-" + slot, Slot: slot}
+	return Deployment{Release: r.j.Plan.helmRelease(slot), Slot: slot}
 }
 
 // split of the traffic with the candidate at weight. In place there is only production.

@@ -22,7 +22,7 @@ type run struct {
 
 func (e *Engine) start(lock Lock, rec *Record) *run {
 	j := rec.Open
-	j.Holder, j.Fence, j.Held = e.Holder, lock.Fence(), ""
+	j.Holder, j.Fence, j.Held, rec.Fence = e.Holder, lock.Fence(), "", lock.Fence()
 	p := j.Plan
 	ev := event.Event{Time: e.Clock.Now().UTC(), Kind: event.Started, Phase: j.Phase.event(), Steps: p.Steps,
 		Message: fmt.Sprintf("release %d: %s %s → %s (%s, router %s)", j.Number, p.Service, p.Version, p.Environment, p.Strategy, p.Router)}
@@ -55,6 +55,11 @@ func (r *run) forward(ctx context.Context, until Until) error {
 	if until.Phase != "" && first > position(until.Phase) {
 		r.progress("nothing to do: phase %s is done already", until.Phase)
 		return nil
+	}
+	if protocol[first].undo {
+		if err := r.guardian(asked); err != nil {
+			return r.failed(asked, protocol[first], err)
+		}
 	}
 	if first > 0 && protocol[first].undo { // time has passed since: no weight for a slot whose pods are gone
 		if err := r.alive(asked); err != nil {
@@ -101,7 +106,7 @@ func (r *run) failed(ctx context.Context, ph phase, err error) error {
 	var q requested
 	var undecided *UndecidedError
 	switch {
-	case errors.Is(cause, errLost):
+	case errors.Is(cause, errLost), r.lock.Held() != nil:
 		return fmt.Errorf("release %d stops in phase %s, nothing more was touched: %w", r.j.Number, ph.name, errLost)
 	case isStale(err):
 		return fmt.Errorf("release %d stops in phase %s, nothing more was touched: %w", r.j.Number, ph.name, err)
@@ -201,5 +206,9 @@ func (r *run) close(ctx context.Context, outcome, reason string) error {
 			r.rec.History = r.rec.History[:HistoryKept]
 		}
 	}
-	return r.save(ctx)
+	err := r.save(ctx)
+	if err == nil {
+		r.dismiss(ctx)
+	}
+	return err
 }

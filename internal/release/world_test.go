@@ -34,6 +34,7 @@ type world struct {
 	requests  chan Request
 	lockFence int64
 	lock      *fakeLock // nil: free
+	guardian  int       // the release that has one, 0 for none
 
 	splits []traffic.Split // in force, one after another
 	events []event.Event
@@ -234,12 +235,28 @@ type fakeLock struct {
 	lost  chan struct{}
 }
 
-func (p *process) Acquire(ctx context.Context) (l Lock, err error) {
+func (p *process) Succeed(ctx context.Context) (Lock, error) {
+	for {
+		p.w.mu.Lock()
+		dead := p.w.lock != nil && p.w.lock.p.dead
+		p.w.mu.Unlock()
+		if dead {
+			return p.Acquire(ctx, 0)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (p *process) Acquire(ctx context.Context, after int64) (l Lock, err error) {
 	err = p.do(ctx, "acquire", func() error {
 		if cur := p.w.lock; cur != nil && !cur.p.dead {
 			return &HeldError{Err: fmt.Errorf("held by %s", cur.p.Holder)}
 		}
-		p.w.lockFence++
+		p.w.lockFence = max(p.w.lockFence, after) + 1
 		p.w.lock = &fakeLock{p: p, fence: p.w.lockFence, lost: make(chan struct{})}
 		p.lost = false
 		l = p.w.lock
@@ -250,6 +267,14 @@ func (p *process) Acquire(ctx context.Context) (l Lock, err error) {
 
 func (l *fakeLock) Fence() int64          { return l.fence }
 func (l *fakeLock) Lost() <-chan struct{} { return l.lost }
+func (l *fakeLock) Held() error {
+	select {
+	case <-l.lost:
+		return errors.New("lost")
+	default:
+		return nil
+	}
+}
 func (l *fakeLock) Release(ctx context.Context) error {
 	return l.p.do(ctx, "unlock", func() error {
 		if l.p.w.lock == l {

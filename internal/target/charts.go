@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
-
 	"github.com/slipway-cd/slipway/internal/bundle"
 	"github.com/slipway-cd/slipway/internal/chart"
 	"github.com/slipway-cd/slipway/internal/config"
@@ -154,17 +151,8 @@ func (c *charts) Adopt(ctx context.Context, name string) (traffic.Backend, error
 	if err != nil {
 		return traffic.Backend{}, err
 	}
-	var services []chart.Service
-	for _, doc := range strings.Split(rel.Manifest, "\n---") {
-		var u unstructured.Unstructured
-		raw, err := yaml.YAMLToJSON([]byte(doc))
-		if err != nil || u.UnmarshalJSON(raw) != nil || u.GetKind() != "Service" { // whole numbers must stay whole
-			continue
-		}
-		m := chart.Manifest{Objects: []*unstructured.Unstructured{&u}}
-		services = append(services, m.Services()...)
-	}
-	return c.pick(services, name)
+	m := chart.Manifest{Objects: parse(rel.Manifest)}
+	return c.pick(m.Services(), name)
 }
 
 // pick chooses the Service that takes the traffic.

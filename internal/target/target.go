@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -48,6 +49,8 @@ type Options struct {
 	// Begun are the variables that the open release has read, by its journal. The same versions are read again, so that what
 	// goes on with it agrees with what stands already.
 	Begun []release.Variable
+	// Holder is who takes the lock; default: [cluster.Identity].
+	Holder string
 	// Back says that nothing will be installed: then no secret is read, and a vault that is away cannot be in the way.
 	Back bool
 }
@@ -87,6 +90,9 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	if o.Holder == "" {
+		o.Holder = cluster.Identity()
+	}
 	clients, err := connect(ctx, env, o)
 	if err != nil {
 		return nil, err
@@ -96,7 +102,12 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(o.Log, nil))
-	helm, err := chart.New(clients.REST, env.Namespace, log)
+	guard := &cluster.Guard{}
+	guarded, err := cluster.NewClients(guard.Wrap(clients.REST), o.Program)
+	if err != nil {
+		return nil, err
+	}
+	helm, err := chart.New(guarded.REST, env.Namespace, log)
 	if err != nil {
 		return nil, err
 	}
@@ -106,12 +117,12 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		return nil, err
 	}
 	o.Sink = marks
-	router, routerName, slotHeader := newRouter(clients, where, env.Router)
+	router, routerName, slotHeader := newRouter(guarded, where, env.Router)
 	verifier, err := traffic.NewVerifier(env.Endpoint, env.Host, slotHeader)
 	if err != nil {
 		return nil, err
 	}
-	store := journal.New(clients.Kube, env.Namespace, cfg.Service, o.Environment, o.Redact)
+	store := journal.New(guarded.Kube, env.Namespace, cfg.Service, o.Environment, o.Redact)
 	source := kube.NewSource(clients.Kube)
 	gates, err := newGates(cfg, env, source, o.Sink)
 	if err != nil {
@@ -125,7 +136,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 	gates.slotHeader = slotHeader
 	owned := map[string]string{"slipway.dev/service": cfg.Service, "slipway.dev/environment": o.Environment}
 	charts := &charts{helm: helm, config: cfg, env: env, pulled: pulled, labels: owned, secrets: &secrets{
-		injector: newInjector(clients, env, o.Sink), environment: o.Environment, labels: owned, declared: env.Secrets, values: values, ready: time.Duration(env.ReadyTimeout),
+		injector: newInjector(guarded, env, o.Sink), environment: o.Environment, labels: owned, declared: env.Secrets, values: values, ready: time.Duration(env.ReadyTimeout),
 	}}
 	if pulled != nil {
 		if charts.chart, err = chart.Open(pulled.ChartTGZ); err != nil {
@@ -133,13 +144,16 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		}
 	}
 	t := &Target{
-		Config: cfg, Environment: env, Name: o.Environment, Clients: clients, Store: store, gates: gates, close: func() { gates.close(); marks.Close() },
+		Config: cfg, Environment: env, Name: o.Environment, Clients: clients, Store: store, gates: gates, close: sync.OnceFunc(func() { gates.close(); marks.Close() }),
 		Plan: plan(cfg, env, o.Environment, routerName, pulled),
 	}
 	t.Plan.Variables = journalled(values)
+	if t.Plan.Settings, err = settingsOf(env); err != nil {
+		return nil, err
+	}
 	t.Engine = &release.Engine{
 		Store:     store,
-		Locker:    locker{clients: clients, namespace: env.Namespace, name: journal.Name(cfg.Service, o.Environment), sink: o.Sink},
+		Locker:    locker{clients: clients, guard: guard, holder: o.Holder, namespace: env.Namespace, name: journal.Name(cfg.Service, o.Environment), sink: o.Sink},
 		Charts:    charts,
 		Router:    router,
 		Verifier:  verifier,
@@ -148,7 +162,10 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		Preflight: &preflight{target: t, helm: helm, charts: charts, gates: gates, router: router, options: o, registry: registry},
 		Sink:      o.Sink,
 		Clock:     clock.RealClock{},
-		Holder:    cluster.Identity(),
+		Holder:    o.Holder,
+	}
+	if w := newWatchman(t, guarded, charts, pulled); w != nil {
+		t.Engine.Guardian = w
 	}
 	return t, nil
 }
@@ -192,23 +209,40 @@ func plan(cfg *config.Config, env config.Environment, name, router string, pulle
 // locker takes the Lease.
 type locker struct {
 	clients         *cluster.Clients
+	guard           *cluster.Guard // of everything that is changed under the Lease
+	holder          string
 	namespace, name string
 	sink            event.Sink
 }
 
-func (l locker) Acquire(ctx context.Context) (release.Lock, error) {
+func (l locker) options(after int64) cluster.LockOptions {
 	say := func(msg string) {
 		l.sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Progress, Phase: "lock", Object: "lease/" + l.namespace + "/" + l.name, Message: msg})
 	}
-	lock, err := cluster.Acquire(ctx, l.clients.Kube, cluster.LockOptions{
-		Namespace: l.namespace, Name: l.name,
+	return cluster.LockOptions{
+		Namespace: l.namespace, Name: l.name, Holder: l.holder, After: after,
 		Watching: func(h cluster.HeldError) {
 			say("the lock is held by " + h.Holder + "; watching whether that process is alive")
 		},
 		TookOver: func(h cluster.HeldError) {
 			say("took the lock over from " + h.Holder + ", which has stopped renewing it")
 		},
-	})
+	}
+}
+
+// Succeed implements [release.Locker].
+func (l locker) Succeed(ctx context.Context) (release.Lock, error) {
+	lock, err := cluster.Succeed(ctx, l.clients.Kube, l.options(0))
+	if err != nil {
+		return nil, err
+	}
+	l.guard.Under(lock)
+	return lock, nil
+}
+
+// Acquire implements [release.Locker].
+func (l locker) Acquire(ctx context.Context, after int64) (release.Lock, error) {
+	lock, err := cluster.Acquire(ctx, l.clients.Kube, l.options(after))
 	var held *cluster.HeldError
 	if errors.As(err, &held) {
 		return nil, &release.HeldError{Err: err}
@@ -216,6 +250,7 @@ func (l locker) Acquire(ctx context.Context) (release.Lock, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.guard.Under(lock)
 	return lock, nil
 }
 

@@ -43,16 +43,22 @@ func cluster(t *testing.T, objects ...runtime.Object) *fake.FakeDynamicClient {
 		}
 		old, err := client.Tracker().Get(p.GetResource(), p.GetNamespace(), p.GetName())
 		version++
-		if apierrors.IsNotFound(err) {
-			u.SetResourceVersion(strconv.Itoa(version))
-			u.SetUID(types.UID("uid-" + p.GetName()))
-			return true, &u, client.Tracker().Create(p.GetResource(), &u, p.GetNamespace())
+		if apierrors.IsNotFound(err) { // the API server would make it, and replace what has come meanwhile just as well
+			t.Errorf("%s was applied without having been there", p.GetName())
+			return true, nil, err
 		}
 		if have := old.(*unstructured.Unstructured).GetResourceVersion(); u.GetResourceVersion() != have {
 			return true, nil, apierrors.NewConflict(p.GetResource().GroupResource(), p.GetName(), nil)
 		}
 		u.SetResourceVersion(strconv.Itoa(version))
 		return true, &u, client.Tracker().Update(p.GetResource(), &u, p.GetNamespace())
+	})
+	client.PrependReactor("create", "*", func(a clienttesting.Action) (bool, runtime.Object, error) {
+		u := a.(clienttesting.CreateAction).GetObject().(*unstructured.Unstructured).DeepCopy()
+		version++
+		u.SetResourceVersion(strconv.Itoa(version))
+		u.SetUID(types.UID("uid-" + u.GetName()))
+		return true, u, client.Tracker().Create(a.GetResource(), u, a.GetNamespace())
 	})
 	return client
 }

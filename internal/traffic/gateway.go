@@ -145,14 +145,14 @@ func hasHost(r *gatewayv1.HTTPRoute, host string) bool {
 // at the fence again.
 func (g *Gateway) Write(ctx context.Context, s Split, f Fence) (Written, error) {
 	var w Written
-	err := retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
-		old, err := g.routes().Get(ctx, g.target.Name(), metav1.GetOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
+	err := retry.OnError(retry.DefaultBackoff, overtaken, func() error {
+		old, err := found(g.routes().Get(ctx, g.target.Name(), metav1.GetOptions{}))
+		if err != nil {
 			return err
 		}
 		w = Written{Split: s}
-		epoch, version := int64(1), ""
-		if err == nil {
+		epoch := int64(1)
+		if old != nil {
 			a := old.GetAnnotations()
 			if !ours(a) {
 				return &TakenError{Host: g.target.Host, Object: g.object()}
@@ -164,22 +164,43 @@ func (g *Gateway) Write(ctx context.Context, s Split, f Fence) (Written, error) 
 				w.Before = &prev
 			}
 			last, _ := strconv.ParseInt(a[annotationEpoch], 10, 64)
-			epoch, version = last+1, old.GetResourceVersion()
+			epoch = last + 1
 		}
 		w.Epoch = strconv.FormatInt(epoch, 10)
 		obj, err := g.route(s, f, w.Epoch)
 		if err != nil {
 			return err
 		}
-		obj.SetResourceVersion(version)
-		_, err = g.routes().Apply(ctx, g.target.Name(), obj, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
-		return err
+		return put(ctx, g.routes(), obj, old)
 	})
 	if err != nil {
 		return Written{}, fmt.Errorf("setting weight %d %% on %s: %w", s.Weight, g.object(), err)
 	}
 	return w, nil
 }
+
+// put writes an object over the one that was looked at, or, where there was none (nil), makes it. Applied, one that was not there
+// would also replace what a later holder of the lock has made meanwhile.
+func put(ctx context.Context, client dynamic.ResourceInterface, obj, old *unstructured.Unstructured) error {
+	if old == nil {
+		_, err := client.Create(ctx, obj, metav1.CreateOptions{FieldManager: FieldManager})
+		return err
+	}
+	obj.SetResourceVersion(old.GetResourceVersion())
+	_, err := client.Apply(ctx, obj.GetName(), obj, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
+	return err
+}
+
+// found is what a Get has found, nil for nothing.
+func found(o *unstructured.Unstructured, err error) (*unstructured.Unstructured, error) {
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return o, err
+}
+
+// overtaken says that an object has changed, or has come, since it was looked at.
+func overtaken(err error) bool { return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) }
 
 func checkFence(object string, annotations map[string]string, f Fence) error {
 	found, _ := strconv.ParseInt(annotations[annotationFence], 10, 64)

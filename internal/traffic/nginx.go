@@ -121,20 +121,19 @@ func (n *Nginx) Write(ctx context.Context, s Split, f Fence) (Written, error) {
 }
 
 func (n *Nginx) apply(ctx context.Context, name string, b *Backend, s Split, f Fence, extra map[string]string) error {
-	return retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
-		old, err := n.ingresses().Get(ctx, name, metav1.GetOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
+	return retry.OnError(retry.DefaultBackoff, overtaken, func() error {
+		old, err := found(n.ingresses().Get(ctx, name, metav1.GetOptions{}))
+		if err != nil {
 			return err
 		}
-		version, epoch := "", int64(1)
-		if err == nil {
+		epoch := int64(1)
+		if old != nil {
 			if !ours(old.GetAnnotations()) {
 				return &TakenError{Host: n.target.Host, Object: n.object(name)}
 			}
 			if err := checkFence(n.object(name), old.GetAnnotations(), f); err != nil {
 				return err
 			}
-			version = old.GetResourceVersion()
 			last, _ := strconv.ParseInt(old.GetAnnotations()[annotationEpoch], 10, 64)
 			epoch = last + 1
 		}
@@ -142,9 +141,7 @@ func (n *Nginx) apply(ctx context.Context, name string, b *Backend, s Split, f F
 		if err != nil {
 			return err
 		}
-		obj.SetResourceVersion(version)
-		_, err = n.ingresses().Apply(ctx, name, obj, metav1.ApplyOptions{FieldManager: FieldManager, Force: true})
-		return err
+		return put(ctx, n.ingresses(), obj, old)
 	})
 }
 

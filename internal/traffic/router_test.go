@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic/fake"
+	clienttesting "k8s.io/client-go/testing"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	"sigs.k8s.io/yaml"
 
@@ -162,6 +163,43 @@ func TestAHolderWithAnOlderTokenChangesNothing(t *testing.T) {
 			}
 			if s, _, _ := r.Read(t.Context()); s.Weight != 25 {
 				t.Errorf("the weight is %d", s.Weight)
+			}
+		})
+	}
+}
+
+// A late first write of a holder that was replaced: it has looked and found nothing, and meanwhile a later holder has written.
+func TestAFirstWriteThatComesLateDoesNotReplaceALaterHolders(t *testing.T) {
+	for kind, router := range routers {
+		t.Run(kind, func(t *testing.T) {
+			gvr := map[string]schema.GroupVersionResource{"gateway": routeGVR, "nginx": ingressGVR}[kind]
+			later := cluster(t)
+			if _, err := router(later).Write(t.Context(), splits["production-only"], 2); err != nil {
+				t.Fatal(err)
+			}
+			theirs, err := later.Tracker().Get(gvr, target.Namespace, target.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			client, came := cluster(t), false
+			r := router(client)
+			client.PrependReactor("get", gvr.Resource, func(clienttesting.Action) (bool, runtime.Object, error) {
+				if came {
+					return false, nil, nil
+				}
+				came = true
+				if err := client.Tracker().Create(gvr, theirs, target.Namespace); err != nil {
+					t.Error(err)
+				}
+				return true, nil, apierrors.NewNotFound(gvr.GroupResource(), target.Name())
+			})
+			_, err = r.Write(t.Context(), splits["candidate-at-100"], 1)
+			var stale *StaleError
+			if !errors.As(err, &stale) {
+				t.Errorf("got %v", err)
+			}
+			if got, _, _ := r.Read(t.Context()); !reflect.DeepEqual(got, splits["production-only"]) {
+				t.Errorf("the later holder's split was replaced by %+v", got)
 			}
 		})
 	}

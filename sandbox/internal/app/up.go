@@ -74,8 +74,8 @@ func (a *App) Up(ctx context.Context, timeout time.Duration) error {
 }
 
 func (a *App) hints() {
-	fmt.Fprintf(a.Out, "  gateway   http://%s\n  registry  %s, and behind ACR's log-in %s\n  azure     %s\n  use it    export KUBECONFIG=%s\n",
-		layout.Gateway, layout.Registry, layout.AzureRegistry, a.Layout.Path("azure", "azure.json"), a.Layout.Kubeconfig())
+	fmt.Fprintf(a.Out, "  gateway   http://%s, and for pods http://%s\n  registry  %s, and behind ACR's log-in %s\n  azure     %s\n  use it    export KUBECONFIG=%s\n",
+		layout.Gateway, layout.GatewayPods, layout.Registry, layout.AzureRegistry, a.Layout.Path("azure", "azure.json"), a.Layout.Kubeconfig())
 }
 
 // afterReboot clears runtime state that an earlier boot left: its sockets,

@@ -37,6 +37,7 @@ const (
 	Scheduler      = "127.0.0.1:10259"
 	Registry       = "127.0.0.1:5080"
 	Gateway        = "127.0.0.1:8080"
+	GatewayPods    = NodeIP + ":8080" // the same for pods, which do not reach the loopback
 	GatewayMetrics = "127.0.0.1:8082"
 	Redis          = NodeIP + ":6380"
 )

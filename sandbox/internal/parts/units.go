@@ -154,7 +154,7 @@ func Units(l layout.Layout, m Machine, t Tasks, p Probes) []supervisor.Unit {
 	gateway := supervisor.Unit{
 		Name: "gateway", What: "Traefik: Gateway API, ingress-nginx rules", Where: layout.Gateway, After: []string{"base-objects"},
 		Path: l.GatewayBin(), Args: []string{"--kubeconfig", l.Conf("gateway.kubeconfig"),
-			"--http", layout.Gateway, "--metrics", layout.GatewayMetrics},
+			"--http", layout.Gateway, "--pods", layout.GatewayPods, "--metrics", layout.GatewayMetrics},
 		Env: []string{gogc}, Inputs: []string{l.Conf("gateway.kubeconfig")}, Ready: p.HTTP(layout.Gateway, "/"),
 	}
 	node := supervisor.Unit{

@@ -63,7 +63,7 @@ var (
 var Addresses = []string{
 	layout.APIServer, layout.EtcdClient, layout.EtcdPeer, layout.DNS, layout.DNSHealth, layout.Kubelet,
 	layout.KubeletHealth, layout.ProxyMetrics, layout.ProxyHealth, layout.Controllers, layout.Scheduler,
-	layout.Registry, layout.Gateway, layout.GatewayMetrics, layout.Redis,
+	layout.Registry, layout.Gateway, layout.GatewayPods, layout.GatewayMetrics, layout.Redis,
 	layout.AzureIngest, layout.AzureIngestTLS, layout.AzureQuery, layout.AzureEntra, layout.AzureVault, layout.AzureARM, layout.AzureRegistry, layout.AzureControl,
 }
 

@@ -52,6 +52,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err := portsFree(ctx, opts); err != nil {
 		return fail(stderr, 2, err)
 	}
+	if err := proxy.Forward(ctx, opts.Pods, opts.HTTP); err != nil {
+		return fail(stderr, 2, err)
+	}
 	if err := proxy.WaitForCluster(ctx, cluster); err != nil {
 		if ctx.Err() != nil {
 			return 0

@@ -28,6 +28,8 @@ type Options struct {
 	Grace time.Duration
 	// Throttle is the shortest time between two changes of routing that the gateway applies.
 	Throttle time.Duration
+	// Pods is a second address that is answered as HTTP is, for pods; "" for none.
+	Pods string
 	// Version asks for the version only.
 	Version bool
 }
@@ -59,6 +61,7 @@ func Parse(args []string, out io.Writer) (Options, error) {
 	fs.SetOutput(io.Discard)
 	fs.StringVar(&o.Kubeconfig, "kubeconfig", "", "`file` that names the cluster and the identity to use (required)")
 	fs.StringVar(&o.HTTP, "http", "127.0.0.1:8080", "`host:port` that serves the routes")
+	fs.StringVar(&o.Pods, "pods", "", "`host:port` at which pods reach what --http serves, if they cannot reach that")
 	fs.StringVar(&o.Metrics, "metrics", "127.0.0.1:8082", "`host:port` that serves /metrics (Prometheus) and /ping")
 	fs.StringVar(&level, "log-level", level, "debug, info, warn or error")
 	fs.DurationVar(&o.Grace, "grace", time.Second, "`time` that requests in flight have to finish after SIGTERM")
@@ -92,7 +95,10 @@ func (o Options) validate() error {
 	if o.Kubeconfig == "" {
 		return errors.New("--kubeconfig is missing: name the file that slipway sandbox up wrote")
 	}
-	for _, a := range []struct{ flag, address string }{{"--http", o.HTTP}, {"--metrics", o.Metrics}} {
+	for _, a := range []struct{ flag, address string }{{"--http", o.HTTP}, {"--metrics", o.Metrics}, {"--pods", o.Pods}} {
+		if a.flag == "--pods" && a.address == "" {
+			continue
+		}
 		host, port, err := net.SplitHostPort(a.address)
 		if err != nil {
 			return fmt.Errorf("%s %q is not host:port, as in 127.0.0.1:8080", a.flag, a.address)

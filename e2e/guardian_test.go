@@ -1,0 +1,132 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/slipway-cd/slipway/internal/event"
+)
+
+// Bounds of what happens by itself when a runner dies: its lock lasts so long, and the rest may take this.
+const (
+	lockLasts = 15 * time.Second
+	restTakes = 15 * time.Second
+)
+
+// guards are the pods of guardians that are in a site, and whatever else belongs to one.
+func (s *site) guards(t *testing.T) []string {
+	t.Helper()
+	out := s.kubectl("get", "jobs,pods,serviceaccounts,roles,rolebindings", "-l", "app.kubernetes.io/component=guardian", "-o", "name")
+	if strings.HasPrefix(out, "No resources") {
+		return nil
+	}
+	return strings.Fields(out)
+}
+
+// restored checks, after the runner of release 2 was killed and with nobody helping, that production is the first version again in
+// time, that nothing is left, and that the next release works.
+func (s *site) restored(t *testing.T, env string, v *visitor, killed time.Time) {
+	t.Helper()
+	eventually(t, lockLasts+restTakes, "the release was taken back", func() (bool, string) {
+		st := s.status(t, env)
+		return st.Open == nil, s.kubectl("logs", "-l", "app.kubernetes.io/component=guardian", "--tail", "20")
+	})
+	took := time.Since(killed)
+	v.nowSeesOnly(t, v1)
+	v.sawNoFailure(t)
+	t.Logf("%s: the last answer of the killed release was asked for %s after the kill, the release was closed after %s", env, v.lastOf(v2, killed).Round(time.Millisecond), took.Round(time.Millisecond))
+	if h := s.history(t, env)[0]; h.Outcome != "rolled-back" || h.Version != v2 || !strings.Contains(h.Reason, "has died") {
+		t.Errorf("the history should say that v2 was taken back because its runner had died, but has %+v", h)
+	}
+	eventually(t, restTakes, "nothing of the guardian is left", func() (bool, string) {
+		left := s.guards(t)
+		return len(left) == 0, strings.Join(left, " ")
+	})
+	if left := s.helmReleases(t); len(left) != 1 {
+		t.Errorf("helm list has %v, want one release", left)
+	}
+	s.hold = "0s"
+	s.release(t, env, v2, 0)
+	v.nowSeesOnly(t, v2)
+	v.sawNoFailure(t)
+}
+
+func TestAKilledRunnerLeavesAllTrafficOnOneHealthyVersionByItself(t *testing.T) {
+	t.Parallel()
+	for env, at := range map[string]func(event.Event) bool{
+		"guarded":       func(e event.Event) bool { return e.Kind == event.Verified && weighs(50)(e) },
+		"guarded-nginx": func(e event.Event) bool { return e.Kind == event.Verified && weighs(50)(e) },
+		"guarded-place": func(e event.Event) bool { return e.Kind == event.Phase && e.Phase == "step" },
+	} {
+		t.Run(env, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, env)
+			s.release(t, env, v1, 0)
+			if left := s.guards(t); len(left) > 0 && !slices.ContainsFunc(left, func(o string) bool { return strings.HasPrefix(o, "pod") }) {
+				t.Errorf("the guardian of a release that has ended is left: %v", left)
+			}
+			v := visit(t, calculate(s.host))
+			s.hold = "10m"
+			p := s.start(t, v2, "release", "--env", env, "--bundle", variant(t, v2).bundle, "-o", "json")
+			p.await(t, "the candidate in front of users", at)
+			p.signal(t, syscall.SIGKILL)
+			killed := time.Now()
+			p.wait(t).mustExit(t, -1)
+			s.restored(t, env, v, killed)
+		})
+	}
+}
+
+func TestAGuardianThatIsKilledTooIsReplacedAndTakesTheReleaseBack(t *testing.T) {
+	t.Parallel()
+	const env = "guarded"
+	s := newSite(t, "unguarded")
+	s.release(t, env, v1, 0)
+	v := visit(t, calculate(s.host))
+	s.hold = "10m"
+	p := s.start(t, v2, "release", "--env", env, "--bundle", variant(t, v2).bundle, "-o", "json")
+	p.await(t, "half of the traffic", func(e event.Event) bool { return e.Kind == event.Verified && weighs(50)(e) })
+	p.signal(t, syscall.SIGKILL)
+	killed := time.Now()
+	p.wait(t).mustExit(t, -1)
+	now := int64(0)
+	err := suite.kube.CoreV1().Pods(s.namespace).DeleteCollection(t.Context(), metav1.DeleteOptions{GracePeriodSeconds: &now},
+		metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=guardian"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.restored(t, env, v, killed)
+}
+
+func TestResumeGoesOnWithWhatAKilledRunnerHasBegun(t *testing.T) {
+	t.Parallel()
+	const env = "slow" // without a guardian
+	s := newSite(t, "resumed")
+	r := s.run(t, v1, "resume", "--env", env)
+	r.mustExit(t, 0)
+	s.release(t, env, v1, 0)
+	v := visit(t, calculate(s.host))
+	s.hold = "15s" // which the journal keeps
+	p := s.start(t, v2, "release", "--env", env, "--bundle", variant(t, v2).bundle, "-o", "json")
+	p.await(t, "30 %", func(e event.Event) bool { return e.Kind == event.Verified && weighs(30)(e) })
+	alive := s.run(t, v2, "resume", "--env", env)
+	alive.mustExit(t, 5)
+	p.signal(t, syscall.SIGKILL)
+	p.wait(t).mustExit(t, -1)
+	said := s.run(t, v1, "status", "--env", env)
+	said.mustExit(t, 0)
+	said.says(t, "release 2 (v2) is open, in phase steps at 30 %", "lock: held by", "last renewed", "last effect: route: weight 30 %", "ahead: step 1 of 2: 30 % of the traffic to the candidate", "slipway resume --env "+env)
+	s.run(t, v1, "resume", "--env", env).mustExit(t, 0)
+	v.nowSeesOnly(t, v2)
+	v.sawNoFailure(t)
+	done := s.run(t, v1, "resume", "--env", env)
+	done.mustExit(t, 0)
+	done.says(t, "takes all traffic")
+}
