@@ -12,7 +12,7 @@ export CGO_ENABLED = 0
 # One way of compiling for building, vetting and testing, so that what is compiled is compiled once.
 export GOFLAGS = -trimpath -buildvcs=false
 
-.PHONY: help setup build sandbox demo test check unit e2e bench bench-gates dist clean tools
+.PHONY: help setup build sandbox demo test test-faults check unit e2e bench bench-gates dist clean tools
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1|\2/' | column -t -s'|'
@@ -52,6 +52,9 @@ unit: setup ## unit tests, with the race detector
 
 e2e: setup ## end-to-end tests on the sandbox (Linux, root)
 	@scripts/e2e
+
+test-faults: setup build sandbox tools ## kill a release before and after each of its effects, for every strategy and router (about half an hour)
+	@SLIPWAY_FAULTS=all go test -tags e2e -count=1 -parallel 8 -timeout 85m -v -run TestARunnerKilledAtAnyEffect ./e2e
 
 bench: setup build sandbox tools bin/loadgen ## measure releases on the sandbox, against helm upgrade --wait
 	@scripts/bench

@@ -3,7 +3,10 @@
 package e2e
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +21,8 @@ import (
 const (
 	lockLasts = 15 * time.Second
 	restTakes = 15 * time.Second
+	// podReplaced is how long Kubernetes waits before it replaces a Job's pod that was deleted.
+	podReplaced = 10 * time.Second
 )
 
 // guards are the pods of guardians that are in a site, and whatever else belongs to one.
@@ -32,9 +37,9 @@ func (s *site) guards(t *testing.T) []string {
 
 // restored checks, after the runner of release 2 was killed and with nobody helping, that production is the first version again in
 // time, that nothing is left, and that the next release works.
-func (s *site) restored(t *testing.T, env string, v *visitor, killed time.Time) {
+func (s *site) restored(t *testing.T, env string, v *visitor, killed time.Time, within time.Duration) {
 	t.Helper()
-	eventually(t, lockLasts+restTakes, "the release was taken back", func() (bool, string) {
+	eventually(t, within-time.Since(killed), "the release was taken back", func() (bool, string) {
 		st := s.status(t, env)
 		return st.Open == nil, s.kubectl("logs", "-l", "app.kubernetes.io/component=guardian", "--tail", "20")
 	})
@@ -45,10 +50,7 @@ func (s *site) restored(t *testing.T, env string, v *visitor, killed time.Time) 
 	if h := s.history(t, env)[0]; h.Outcome != "rolled-back" || h.Version != v2 || !strings.Contains(h.Reason, "has died") {
 		t.Errorf("the history should say that v2 was taken back because its runner had died, but has %+v", h)
 	}
-	eventually(t, restTakes, "nothing of the guardian is left", func() (bool, string) {
-		left := s.guards(t)
-		return len(left) == 0, strings.Join(left, " ")
-	})
+	s.unguarded(t)
 	if left := s.helmReleases(t); len(left) != 1 {
 		t.Errorf("helm list has %v, want one release", left)
 	}
@@ -79,30 +81,129 @@ func TestAKilledRunnerLeavesAllTrafficOnOneHealthyVersionByItself(t *testing.T) 
 			p.signal(t, syscall.SIGKILL)
 			killed := time.Now()
 			p.wait(t).mustExit(t, -1)
-			s.restored(t, env, v, killed)
+			s.restored(t, env, v, killed, lockLasts+restTakes)
 		})
 	}
 }
 
 func TestAGuardianThatIsKilledTooIsReplacedAndTakesTheReleaseBack(t *testing.T) {
 	t.Parallel()
-	const env = "guarded"
-	s := newSite(t, "unguarded")
-	s.release(t, env, v1, 0)
-	v := visit(t, calculate(s.host))
-	s.hold = "10m"
-	p := s.start(t, v2, "release", "--env", env, "--bundle", variant(t, v2).bundle, "-o", "json")
-	p.await(t, "half of the traffic", func(e event.Event) bool { return e.Kind == event.Verified && weighs(50)(e) })
-	p.signal(t, syscall.SIGKILL)
-	killed := time.Now()
-	p.wait(t).mustExit(t, -1)
+	for what, c := range map[string]struct {
+		kill   func(*testing.T, *site)
+		within time.Duration
+	}{
+		"process": {killGuardian, lockLasts + restTakes},
+		"pod":     {deleteGuardian, lockLasts + podReplaced + restTakes},
+	} {
+		t.Run("its "+what, func(t *testing.T) {
+			t.Parallel()
+			const env = "guarded"
+			s := newSite(t, "both-"+what)
+			s.release(t, env, v1, 0)
+			v := visit(t, calculate(s.host))
+			s.hold = "10m"
+			p := s.start(t, v2, "release", "--env", env, "--bundle", variant(t, v2).bundle, "-o", "json")
+			p.await(t, "half of the traffic", func(e event.Event) bool { return e.Kind == event.Verified && weighs(50)(e) })
+			p.signal(t, syscall.SIGKILL)
+			killed := time.Now()
+			p.wait(t).mustExit(t, -1)
+			c.kill(t, s)
+			s.restored(t, env, v, killed, c.within)
+		})
+	}
+}
+
+// killGuardian kills the process in the guardian's container, which the sandbox's node runs on this machine.
+func killGuardian(t *testing.T, s *site) {
+	t.Helper()
+	killed := 0
+	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range processes {
+		args, err := os.ReadFile(file)
+		if err != nil || !strings.HasPrefix(string(args), "/slipway\x00guard\x00--namespace\x00"+s.namespace+"\x00") {
+			continue // it may have ended meanwhile
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		killed++
+	}
+	if killed != 1 {
+		t.Fatalf("%d processes of the guardian were found", killed)
+	}
+}
+
+func deleteGuardian(t *testing.T, s *site) {
+	t.Helper()
 	now := int64(0)
 	err := suite.kube.CoreV1().Pods(s.namespace).DeleteCollection(t.Context(), metav1.DeleteOptions{GracePeriodSeconds: &now},
 		metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=guardian"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.restored(t, env, v, killed)
+}
+
+// unguarded waits until nothing of a guardian is left.
+func (s *site) unguarded(t *testing.T) {
+	t.Helper()
+	eventually(t, restTakes, "nothing of the guardian is left", func() (bool, string) {
+		left := s.guards(t)
+		return len(left) == 0, strings.Join(left, " ")
+	})
+}
+
+func TestARunnerThatComesBackTooLateChangesNothingAndTellsWhatItsGuardianHasDone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		away, back func(*testing.T, *process, *proxy)
+	}{
+		"cut off from the API server": {
+			func(_ *testing.T, _ *process, p *proxy) { p.cutOff(true) },
+			func(_ *testing.T, _ *process, p *proxy) { p.cutOff(false) },
+		},
+		"stopped": {
+			func(t *testing.T, r *process, _ *proxy) { r.signal(t, syscall.SIGSTOP) },
+			func(t *testing.T, r *process, _ *proxy) { r.signal(t, syscall.SIGCONT) },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			const env = "guarded"
+			s := newSite(t, "late-"+strings.Fields(name)[0])
+			s.release(t, env, v1, 0)
+			v := visit(t, calculate(s.host))
+			s.hold = "10m"
+			p := newProxy(t)
+			direct := s.kubeconfig
+			s.kubeconfig = p.kubeconfig
+			runner := s.start(t, v2, "release", "--env", env, "--bundle", variant(t, v2).bundle, "-o", "json")
+			s.kubeconfig = direct
+			runner.await(t, "half of the traffic", func(e event.Event) bool { return e.Kind == event.Verified && weighs(50)(e) })
+			c.away(t, runner, p)
+			away := time.Now()
+			eventually(t, lockLasts+restTakes, "the guardian has taken the release back", func() (bool, string) {
+				return s.status(t, env).Open == nil, s.kubectl("logs", "-l", "app.kubernetes.io/component=guardian", "--tail", "20")
+			})
+			v.nowSeesOnly(t, v1)
+			t.Logf("%s: the release was taken back after %s", name, time.Since(away).Round(100*time.Millisecond))
+			s.unguarded(t)
+			before := s.objects(t)
+			c.back(t, runner, p)
+			r := runner.wait(t)
+			r.mustExit(t, 3)
+			r.says(t, "has died", "guardian ")
+			s.unchangedSince(t, before)
+			v.nowSeesOnly(t, v1)
+			v.sawNoFailure(t)
+		})
+	}
 }
 
 func TestResumeGoesOnWithWhatAKilledRunnerHasBegun(t *testing.T) {

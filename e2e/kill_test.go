@@ -165,10 +165,7 @@ func killedAt(t *testing.T, env, name string, at point) {
 	if name != failing {
 		v.sawNoFailure(t)
 	}
-	eventually(t, restTakes, "nothing of a guardian is left", func() (bool, string) {
-		left := s.guards(t)
-		return len(left) == 0, strings.Join(left, " ")
-	})
+	s.unguarded(t)
 	if left := s.helmReleases(t); len(left) != 1 {
 		t.Errorf("helm list has %v, want one release", left)
 	}

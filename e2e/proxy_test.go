@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,6 +30,9 @@ type proxy struct {
 	kubeconfig string
 
 	mu sync.Mutex
+	// cut: no request gets through, and none that is under way gets an answer.
+	cut  bool
+	ends []func()
 	// before sees each request that would change something, with its body; what it returns is whether the request is forwarded.
 	before func(r *http.Request, body []byte) bool
 	// after sees each of them once the API server has answered.
@@ -49,6 +53,16 @@ func newProxy(t *testing.T) *proxy {
 	}
 	forward := &httputil.ReverseProxy{Transport: transport, FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, end := context.WithCancel(r.Context())
+		defer end()
+		p.mu.Lock()
+		cut := p.cut
+		p.ends = append(p.ends, end)
+		p.mu.Unlock()
+		if cut {
+			panic(http.ErrAbortHandler)
+		}
+		r = r.WithContext(ctx)
 		if r.Method == http.MethodGet {
 			forward.ServeHTTP(w, r)
 			return
@@ -76,6 +90,17 @@ func newProxy(t *testing.T) *proxy {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// cutOff keeps the API server away, or lets it come back.
+func (p *proxy) cutOff(cut bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cut = cut
+	for _, end := range p.ends {
+		end()
+	}
+	p.ends = nil
 }
 
 // journal is the open release in a request that writes the record, nil if the request is another.

@@ -165,12 +165,22 @@ func (b Bundle) check() error {
 		return errors.New("a bundle needs a chart")
 	}
 	for _, n := range slices.Sorted(maps.Keys(b.Images)) {
-		if _, err := v1.NewHash(b.Images[n].Digest); err != nil {
-			return fmt.Errorf("image %s: %w", n, err)
-		}
-		if _, err := ParseRepository(b.Images[n].Repository); err != nil {
+		if err := b.Images[n].check(); err != nil {
 			return fmt.Errorf("image %s: %w", n, err)
 		}
 	}
+	if b.Guardian != nil {
+		if err := b.Guardian.check(); err != nil {
+			return fmt.Errorf("the guardian's image: %w", err)
+		}
+	}
 	return nil
+}
+
+func (i Image) check() error {
+	if _, err := v1.NewHash(i.Digest); err != nil {
+		return err
+	}
+	_, err := ParseRepository(i.Repository)
+	return err
 }

@@ -61,6 +61,9 @@ func (a *app) guard(ctx context.Context, sink event.Sink, namespace, service, en
 			return nil
 		case err == nil:
 			defer t.Close()
+			if err := reaches(ctx, t.Environment.Endpoint, t.Environment.Host); err != nil {
+				return err
+			}
 			stop, err := watching()
 			if err != nil {
 				return err
@@ -84,6 +87,26 @@ func (a *app) guard(ctx context.Context, sink event.Sink, namespace, service, en
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// reachFor bounds the guardian's look whether the gateway can be reached from where it runs.
+const reachFor = 10 * time.Second
+
+// reaches says why the gateway cannot be reached, at which a weight is to be seen. Any answer will do.
+func reaches(ctx context.Context, endpoint, host string) error {
+	ctx, cancel := context.WithTimeout(ctx, reachFor)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint, http.NoBody)
+	if err != nil {
+		return fmt.Errorf("the guardian's endpoint %q: %w", endpoint, err)
+	}
+	req.Host = host
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return &usageError{err: fmt.Errorf("the gateway cannot be reached from the guardian's pod, so it could not see there that traffic has gone back: %w", err),
+			next: []string{"set guardian.endpoint to the URL at which pods reach the gateway"}}
+	}
+	return resp.Body.Close()
 }
 
 // watching tells the kubelet that the guardian watches.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strconv"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -35,7 +36,7 @@ type Guardian struct {
 }
 
 // DefaultReadyFor is for how long a guardian may take to be scheduled, pulled and started.
-const DefaultReadyFor = 2 * time.Minute
+const DefaultReadyFor = time.Minute
 
 // manager is the field manager of what is made here.
 const manager = "slipway"
@@ -147,8 +148,8 @@ func (g *Guardian) Ready(ctx context.Context, number int) error {
 	}
 	short, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if why := g.waits(short, name); why != "" {
-		err = errors.New(why)
+	if wait.Interrupted(err) {
+		err = errors.New(g.waits(short, name))
 	}
 	return fmt.Errorf("the guardian job/%s/%s, which would take the release back if this process died, does not watch: %w (guardian.onLoss: none releases without one)", g.Namespace, name, err)
 }
@@ -161,6 +162,11 @@ func (g *Guardian) waits(ctx context.Context, job string) string {
 	}
 	p := pods.Items[len(pods.Items)-1]
 	for _, c := range p.Status.ContainerStatuses {
+		for _, ended := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
+			if ended != nil && strings.TrimSpace(ended.Message) != "" {
+				return fmt.Sprintf("pod/%s/%s ended with exit code %d: %s", p.Namespace, p.Name, ended.ExitCode, strings.TrimSpace(ended.Message))
+			}
+		}
 		if w := c.State.Waiting; w != nil && w.Reason != "ContainerCreating" {
 			return fmt.Sprintf("pod/%s/%s: %s: %s", p.Namespace, p.Name, w.Reason, w.Message)
 		}

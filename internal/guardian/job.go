@@ -16,6 +16,8 @@ func (g *Guardian) job(meta metav1.ObjectMeta, number int) *batchv1.Job {
 	container := corev1.Container{
 		Name: "guardian", Image: g.Image,
 		Args: []string{"guard", "--namespace", g.Namespace, "--service", g.Service, "--env", g.Environment, "--release", strconv.Itoa(number)},
+		// Why one has ended is told in the pod's status: reading logs may not be allowed.
+		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		// Helm and Kubernetes' client want a place for caches; there is no home in the image.
 		Env:          []corev1.EnvVar{{Name: "HOME", Value: "/tmp"}},
 		VolumeMounts: []corev1.VolumeMount{{Name: "tmp", MountPath: "/tmp"}},

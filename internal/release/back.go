@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/slipway-cd/slipway/internal/event"
@@ -124,10 +125,26 @@ func (r *run) trafficBack(ctx context.Context) error {
 	return r.all(ctx, traffic.Split{Production: &prod}, 0)
 }
 
+// lookFor bounds the look whether production can be gone back to. What cannot be known in that time is no reason not to.
+const lookFor = time.Second
+
+// answers refuses to send users to a version that is known to have nobody who answers.
+func (r *run) answers(ctx context.Context, b traffic.Backend) error {
+	short, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
+	if n, err := r.Readiness.Endpoints(short, b); err != nil || n > 0 {
+		return nil
+	}
+	return fmt.Errorf("service/%s/%s, slot %s, has no ready endpoint, so users are not sent there", r.j.Plan.Namespace, b.Service, b.Slot)
+}
+
 // all writes and verifies a split that leaves the candidate nothing but its share, in percent.
 func (r *run) all(ctx context.Context, s traffic.Split, share int) error {
 	start := r.Clock.Now()
 	err := r.beside(ctx, "route: "+r.describe(s, share), eachWrite, func(ctx context.Context) error {
+		if err := r.answers(ctx, *s.Production); err != nil {
+			return err
+		}
 		w, err := r.Router.Write(ctx, s, traffic.Fence(r.j.Fence))
 		if err != nil {
 			return err
@@ -226,7 +243,25 @@ func (r *run) stuck(ctx context.Context, reason string, err error) error {
 	if saved := r.save(short); saved != nil {
 		state += fmt.Sprintf("; the record could not be written either (%v)", saved)
 	}
-	return &UnsafeError{Reason: reason, State: state, Err: err, ByHand: r.byHand()}
+	unsafe := &UnsafeError{Reason: reason, State: state, Err: err, ByHand: r.byHand()}
+	r.raise(ctx, unsafe)
+	return unsafe
+}
+
+// raise leaves the alarm in the cluster, at the Service that users reach, with what to do.
+func (r *run) raise(ctx context.Context, unsafe *UnsafeError) {
+	slot, ok := r.rec.Slots[r.j.Previous]
+	if !ok {
+		slot = r.rec.Slots[r.j.Candidate]
+	}
+	if r.Alarm == nil || slot.Backend.Service == "" {
+		return
+	}
+	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := r.Alarm.Raise(short, slot.Backend.Service, unsafe.Error()+"; next: "+strings.Join(unsafe.ByHand, "; ")); err != nil {
+		r.warn(fmt.Sprintf("the alarm could not be raised in the cluster: %v", err))
+	}
 }
 
 func (r *run) byHand() []string {

@@ -22,6 +22,8 @@ type Engine struct {
 	Readiness Readiness
 	Gates     Gates
 	Preflight Preflight
+	// Alarm is raised when a release could not be taken back; nil: it is only said.
+	Alarm Alarm
 	// Guardian finishes a release if this process dies; nil: nobody does.
 	Guardian Guardian
 	Sink     event.Sink
@@ -59,7 +61,7 @@ type Until struct {
 // touched), *OpenError or the Locker's error (somebody else), *RolledBackError (safe), *UnsafeError (a person is needed).
 // A promoted release whose clean-up was left unfinished is cleaned up first.
 func (e *Engine) Release(ctx context.Context, plan Plan, until Until) error {
-	return e.locked(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
+	return e.locked(ctx, func(ctx context.Context, lock Lock, rec *Record, number *int) error {
 		if rec.Open != nil && rec.Open.untouched() { // and its process has died, for the lock is ours
 			if err := e.void(ctx, lock, rec); err != nil {
 				return err
@@ -96,6 +98,7 @@ func (e *Engine) Release(ctx context.Context, plan Plan, until Until) error {
 		if err := e.Store.Save(ctx, rec); err != nil {
 			return e.unopened(ctx, lock, rec, err)
 		}
+		*number = j.Number
 		return e.start(lock, rec).forward(ctx, until)
 	})
 }
@@ -144,14 +147,15 @@ func (e *Engine) open(rec *Record, plan Plan) *Journal {
 
 // Continue goes on with the open release: the next stage of a pipeline, or after a crash.
 func (e *Engine) Continue(ctx context.Context, until Until) error {
-	return e.locked(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
+	return e.locked(ctx, func(ctx context.Context, lock Lock, rec *Record, number *int) error {
 		rec, err := e.claim(ctx, lock, rec)
 		switch {
 		case err != nil:
 			return err
 		case rec.Open == nil:
 			return &RefusedError{Err: errors.New("no release is open here"), Next: []string{"slipway deploy --env … begins one"}}
-		case rec.Open.Back != "" || rec.Open.Return != "":
+		}
+		if *number = rec.Open.Number; rec.Open.Back != "" || rec.Open.Return != "" {
 			return e.settle(ctx, lock, rec, rec.Open.Back)
 		}
 		if err := e.Store.ClearRequests(ctx); err != nil {
@@ -164,7 +168,7 @@ func (e *Engine) Continue(ctx context.Context, until Until) error {
 // Back takes the open release back, whoever began it. Without an open release it goes back to the version before: to the
 // slot that is kept, which is one weight change, or in place to the Helm revision before.
 func (e *Engine) Back(ctx context.Context, reason string) error {
-	return e.locked(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
+	err := e.locked(ctx, func(ctx context.Context, lock Lock, rec *Record, number *int) error {
 		if rec.Open == nil {
 			return e.toKept(ctx, lock, rec, reason)
 		}
@@ -176,21 +180,21 @@ func (e *Engine) Back(ctx context.Context, reason string) error {
 			h := rec.History[0]
 			return &RefusedError{Err: fmt.Errorf("release %d had ended (%s) before it could be taken back", h.Number, h.Outcome)}
 		}
+		*number = rec.Open.Number
 		if !wayBack(rec) {
-			number := rec.Open.Number
 			if err := e.settle(ctx, lock, rec, reason); err != nil {
 				return err
 			}
-			return &RefusedError{Err: fmt.Errorf("release %d is promoted and the version before it is removed already, so there is nothing to go back to; its clean-up was finished", number),
+			return &RefusedError{Err: fmt.Errorf("release %d is promoted and the version before it is removed already, so there is nothing to go back to; its clean-up was finished", *number),
 				Next: []string{"slipway history --env " + rec.Environment + " lists earlier bundles; slipway release --env " + rec.Environment + " --bundle … releases one again"}}
 		}
-		err = e.settle(ctx, lock, rec, reason)
-		var rb *RolledBackError
-		if errors.As(err, &rb) {
-			return nil // it was asked for
-		}
-		return err
+		return e.settle(ctx, lock, rec, reason)
 	})
+	var rb *RolledBackError
+	if errors.As(err, &rb) {
+		return nil // it was asked for
+	}
+	return err
 }
 
 // settle brings the open release to a safe end.

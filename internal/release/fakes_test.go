@@ -88,6 +88,16 @@ func (p *process) Wait(ctx context.Context, d Deployment, b traffic.Backend, _ t
 	}
 }
 
+func (p *process) Endpoints(ctx context.Context, b traffic.Backend) (n int, err error) {
+	err = p.do(ctx, "endpoints", func() error {
+		if p.w.ready(b.Service) {
+			n = 1
+		}
+		return nil
+	})
+	return n, err
+}
+
 // Preflight, router and verifier have methods of the same names, so they are types of their own.
 
 type (

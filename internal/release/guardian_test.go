@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,7 +177,7 @@ func TestAGuardianLeavesAPipelineBetweenItsStagesAlone(t *testing.T) {
 		if err := w.guarded("v2").Release(t.Context(), s.plan("v2"), Until{Phase: PhaseSmoke}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(24 * time.Hour)
+		time.Sleep(10 * time.Minute)
 		if err := w.guarded("v2").Continue(t.Context(), Until{}); err != nil {
 			t.Error(err)
 		}
@@ -254,6 +255,77 @@ func TestAProcessThatReadsALaterTokenThanItsOwnStops(t *testing.T) {
 		}
 		if after := fmt.Sprint(w.helm, w.route); after != before {
 			t.Errorf("it changed %s to %s", before, after)
+		}
+	})
+}
+
+type alarms []string
+
+func (a *alarms) Raise(_ context.Context, service, message string) error {
+	*a = append(*a, service+": "+message)
+	return nil
+}
+
+func TestUsersAreNotSentToAProductionWithoutEndpoints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := scenario{"canary", "production", "step"}
+		w := s.world(t)
+		gates := w.gates
+		w.gates = func(stage, phase string, c gate.Candidate) Decision {
+			d := gates(stage, phase, c)
+			w.unready["v1"] = w.unready["v1"] || !d.Pass // somebody has scaled production to 0
+			return d
+		}
+		var raised alarms
+		p := w.process("v2")
+		p.Alarm = &raised
+		err := p.Release(t.Context(), s.plan("v2"), Until{})
+		var un *UnsafeError
+		if !errors.As(err, &un) || !strings.Contains(err.Error(), "service/ns/svc-blue, slot blue, has no ready endpoint") {
+			t.Errorf("got %v", err)
+		}
+		if w.route.Candidate == nil || w.route.Weight == 0 {
+			t.Errorf("users were sent to production: %+v", w.route)
+		}
+		if len(raised) != 1 || !strings.HasPrefix(raised[0], "svc-blue: could not restore a safe state") || !strings.Contains(raised[0], "next: slipway rollback --env prod") {
+			t.Errorf("the alarm: %q", raised)
+		}
+		w.unready["v1"] = false
+		if err := w.process("").Back(t.Context(), "again"); err != nil {
+			t.Error(err)
+		}
+		if got := w.safe(t); got != "v1" {
+			t.Errorf("users reach %q", got)
+		}
+	})
+}
+
+func TestARunnerThatWasCutOffTellsHowItsGuardianHasEndedTheRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := scenario{"canary", "production", ""}
+		w, done := s.world(t), false
+		p, other := w.process("v2"), w.process("")
+		w.hook = func(who *process, _ int, name string) fault {
+			if done || who != p || name != "verify" || w.record().Open.Phase != PhaseSteps {
+				return none
+			}
+			done = true
+			w.lose(p, other)
+			w.mu.Lock()
+			w.lock = nil
+			w.mu.Unlock()
+			if err := other.Back(context.Background(), "its runner has died"); err != nil {
+				t.Error(err)
+			}
+			return interrupted
+		}
+		err := p.Release(t.Context(), s.plan("v2"), Until{})
+		var rb *RolledBackError
+		if !errors.As(err, &rb) || !strings.Contains(rb.Reason, "its runner has died") || !strings.Contains(rb.Reason, other.Holder) {
+			t.Errorf("got %v", err)
+		}
+		if got := w.safe(t); got != "v1" {
+			t.Errorf("users reach %q", got)
 		}
 	})
 }

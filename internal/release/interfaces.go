@@ -35,6 +35,14 @@ type Readiness interface {
 	// Wait returns when the release's workloads are ready and its Service has a ready endpoint; an error says why
 	// that is not so: at once when it cannot heal, at the deadline otherwise.
 	Wait(ctx context.Context, d Deployment, b traffic.Backend, since time.Time, timeout time.Duration) error
+	// Endpoints is how many endpoints of a Service are ready now.
+	Endpoints(ctx context.Context, b traffic.Backend) (int, error)
+}
+
+// Alarm tells whoever looks at the cluster that a person is needed.
+type Alarm interface {
+	// Raise attaches a message to the Service that users reach.
+	Raise(ctx context.Context, service, message string) error
 }
 
 // Stages at which gates are asked; a gate may be for one of them or for both.

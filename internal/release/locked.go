@@ -10,12 +10,14 @@ import (
 
 // locked runs f with the lock held and the record read. The context it passes ends when the lock is lost. If it was lost
 // because the cluster could not be reached, and nobody has taken it since, the open release is settled once it can be:
-// a runner that was cut off must not leave traffic on a candidate that nobody watches.
-func (e *Engine) locked(ctx context.Context, f func(context.Context, Lock, *Record) error) error {
+// a runner that was cut off must not leave traffic on a candidate that nobody watches. If another process has taken it, such as the
+// guardian, this one waits for the end of the release and tells that. Which release it works on, f says as soon as it knows.
+func (e *Engine) locked(ctx context.Context, f func(ctx context.Context, lock Lock, rec *Record, number *int) error) error {
 	var fence int64
+	number := 0
 	err := e.hold(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
 		fence = lock.Fence()
-		return f(ctx, lock, rec)
+		return f(ctx, lock, rec, &number)
 	})
 	if !errors.Is(err, errLost) {
 		return err
@@ -25,8 +27,11 @@ func (e *Engine) locked(ctx context.Context, f func(context.Context, Lock, *Reco
 	defer cancel()
 	for {
 		again := e.hold(ctx, func(ctx context.Context, lock Lock, rec *Record) error {
-			if rec.Open == nil || rec.Open.Fence != fence || rec.Open.Holder != e.Holder {
-				return err // another process has been here
+			if rec.Open == nil || rec.Open.Fence != fence || rec.Open.Holder != e.Holder { // another process has been here
+				if outcome, ended := endOf(rec, number); ended {
+					return outcome
+				}
+				return err
 			}
 			rec, claimed := e.claim(ctx, lock, rec)
 			if claimed != nil || rec.Open == nil {
@@ -38,17 +43,43 @@ func (e *Engine) locked(ctx context.Context, f func(context.Context, Lock, *Reco
 		var cannot *acquireError
 		switch {
 		case errors.As(again, &held):
-			return err
+			if rec, loadErr := e.Store.Load(ctx); loadErr == nil {
+				if outcome, ended := endOf(rec, number); ended {
+					return outcome
+				}
+			}
+			if ctx.Err() != nil {
+				return err
+			}
 		case !errors.As(again, &cannot):
 			return again
 		}
 		select {
 		case <-ctx.Done():
+			if held != nil {
+				return err
+			}
 			return &UnsafeError{Reason: err.Error(), State: "it is not known whether another process has gone on with the release", Err: again,
 				ByHand: []string{"slipway status says how things stand once the cluster can be reached", "slipway rollback takes the release back"}}
 		case <-e.Clock.After(time.Second):
 		}
 	}
+}
+
+// endOf is how a release has ended, by the record; false if it has not.
+func endOf(rec *Record, number int) (error, bool) {
+	for _, h := range rec.History {
+		switch {
+		case h.Number != number:
+		case h.Outcome == RolledBack:
+			return &RolledBackError{Reason: h.Reason + " (by " + h.Holder + ")"}, true
+		case h.Outcome == Promoted:
+			return nil, true
+		default:
+			return fmt.Errorf("release %d has failed: %s", number, h.Reason), true
+		}
+	}
+	return nil, false
 }
 
 // acquireError says that the lock or the record could not be had.

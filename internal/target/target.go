@@ -10,10 +10,16 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
 
 	"github.com/slipway-cd/slipway/internal/bundle"
 	"github.com/slipway-cd/slipway/internal/chart"
@@ -159,6 +165,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		Verifier:  verifier,
 		Readiness: readiness{source: source, namespace: env.Namespace, charts: charts, sink: o.Sink},
 		Gates:     gates,
+		Alarm:     alarm{kube: clients.Kube, namespace: env.Namespace},
 		Preflight: &preflight{target: t, helm: helm, charts: charts, gates: gates, router: router, options: o, registry: registry},
 		Sink:      o.Sink,
 		Clock:     clock.RealClock{},
@@ -267,6 +274,46 @@ func (r readiness) Wait(ctx context.Context, d release.Deployment, b traffic.Bac
 		Namespace: r.namespace, Release: d.Release, Slot: d.Slot, Service: b.Service, Since: since,
 		Workloads: r.charts.workloads(ctx, d),
 	}, gate.ReadyOptions{Timeout: timeout, Sink: r.sink, Phase: string(release.PhaseDeploy)})
+	return err
+}
+
+// Endpoints implements [release.Readiness].
+func (r readiness) Endpoints(ctx context.Context, b traffic.Backend) (int, error) {
+	found, err := r.source.Kube.DiscoveryV1().EndpointSlices(r.namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + b.Service})
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, s := range found.Items {
+		for _, e := range s.Endpoints {
+			if ptr.Deref(e.Conditions.Ready, true) { // unset means ready, says the API
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
+// alarm raises Kubernetes events.
+type alarm struct {
+	kube      kubernetes.Interface
+	namespace string
+}
+
+// Raise implements [release.Alarm]. An event's message has a bound in the API server.
+func (a alarm) Raise(ctx context.Context, service, message string) error {
+	const longest = 1024
+	message = strings.ToValidUTF8(message[:min(len(message), longest)], "")
+	now := metav1.Now()
+	object := corev1.ObjectReference{APIVersion: "v1", Kind: "Service", Namespace: a.namespace, Name: service}
+	if s, err := a.kube.CoreV1().Services(a.namespace).Get(ctx, service, metav1.GetOptions{}); err == nil {
+		object.UID = s.UID
+	}
+	_, err := a.kube.CoreV1().Events(a.namespace).Create(ctx, &corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{GenerateName: "slipway-" + service + "-", Namespace: a.namespace},
+		InvolvedObject: object, Type: corev1.EventTypeWarning, Reason: "CouldNotRollBack", Message: message,
+		Source: corev1.EventSource{Component: "slipway"}, FirstTimestamp: now, LastTimestamp: now, Count: 1,
+	}, metav1.CreateOptions{FieldManager: traffic.FieldManager})
 	return err
 }
 
