@@ -32,7 +32,11 @@ func (r *run) watched(ctx context.Context) error {
 	if r.Guardian == nil {
 		return nil
 	}
-	return r.Guardian.Ready(ctx, r.j.Number)
+	if err := r.Guardian.Ready(ctx, r.j.Number); err != nil {
+		return err
+	}
+	r.progress("the guardian watches: it takes the release back if this process dies")
+	return nil
 }
 
 // dismiss removes the guardian once the release has ended. Where that fails, the guardian sees the end by itself.
