@@ -19,7 +19,7 @@ func (g *Guardian) job(meta metav1.ObjectMeta, number int) *batchv1.Job {
 		// Why one has ended is told in the pod's status: reading logs may not be allowed.
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		// Helm and Kubernetes' client want a place for caches; there is no home in the image.
-		Env:          []corev1.EnvVar{{Name: "HOME", Value: "/tmp"}},
+		Env:          []corev1.EnvVar{{Name: "HOME", Value: "/tmp"}, {Name: "USER", Value: "slipway"}},
 		VolumeMounts: []corev1.VolumeMount{{Name: "tmp", MountPath: "/tmp"}},
 		ReadinessProbe: &corev1.Probe{PeriodSeconds: 1, FailureThreshold: 3,
 			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/readyz", Port: intstr.FromInt32(ProbePort)}}},

@@ -31,7 +31,7 @@ func (r *run) back(ctx context.Context, reason string) error {
 		reason = r.j.Back // what an earlier process found is the reason, not that it died
 	}
 	r.emit(event.Event{Kind: event.Phase, Phase: phaseBack, Message: "going back: " + reason})
-	r.j.Back, r.j.Stuck = reason, ""
+	r.j.Back, r.j.Stuck = bounded(reason), ""
 	r.leave()
 	if err := r.trafficBack(ctx); err != nil {
 		return r.stuck(ctx, reason, err)
@@ -233,7 +233,7 @@ func (r *run) stuck(ctx context.Context, reason string, err error) error {
 	if isStale(err) {
 		return fmt.Errorf("release %d stops here: %w", r.j.Number, err)
 	}
-	r.j.Stuck = err.Error()
+	r.j.Stuck = bounded(err.Error())
 	short, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	state := fmt.Sprintf("the candidate's weight was last seen at %d %%", r.j.Weight)

@@ -6,11 +6,34 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/slipway-cd/slipway/internal/gate"
+	"testing/synctest"
+	"unicode/utf8"
 
 	"github.com/slipway-cd/slipway/internal/event"
+	"github.com/slipway-cd/slipway/internal/gate"
 )
+
+// The record is one object of the cluster, which may have 1 MiB at most.
+func TestTheRecordStaysSmallWhateverIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := scenario{"canary", "production", "step"}
+		w := s.world(t)
+		long := strings.Repeat("ä very long sentence of a server. ", 10000)
+		w.gates = func(_, phase string, _ gate.Candidate) Decision {
+			return Decision{Pass: phase != "step", Gate: "answers", Reason: long}
+		}
+		for range HistoryKept + 5 {
+			err := w.process("v2").Release(t.Context(), s.plan("v2"), Until{})
+			var rb *RolledBackError
+			if !errors.As(err, &rb) || !strings.Contains(rb.Reason, long) {
+				t.Fatalf("got %.200v", err)
+			}
+		}
+		if rec := w.record(); len(w.stored) > 256<<10 || len(rec.History) != HistoryKept || !utf8.ValidString(rec.History[0].Reason) {
+			t.Errorf("%d bytes, %d releases", len(w.stored), len(rec.History))
+		}
+	})
+}
 
 func TestAGoodReleasePromotesAndABadOneIsTakenBack(t *testing.T) {
 	inBubble(t, scenarios(), func(t *testing.T, s scenario) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/traffic"
@@ -115,7 +116,7 @@ func (r *run) failed(ctx context.Context, ph phase, err error) error {
 	case errors.As(cause, &q):
 		err = q
 	case errors.As(err, &undecided) && ctx.Err() == nil:
-		r.j.Held = "gate " + undecided.Gate + ": " + undecided.Reason
+		r.j.Held = bounded("gate " + undecided.Gate + ": " + undecided.Reason)
 		if saved := r.save(ctx); saved != nil {
 			return r.back(ctx, fmt.Sprintf("%v; that could not be recorded: %v", err, saved))
 		}
@@ -193,6 +194,15 @@ func (r *run) progress(format string, args ...any) {
 	r.emit(event.Event{Kind: event.Progress, Message: fmt.Sprintf(format, args...)})
 }
 
+// bounded is a text for the history, which must stay small: what servers and containers say can be long.
+func bounded(text string) string {
+	const longest = 2000 // bytes
+	if len(text) <= longest {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longest], "") + " …"
+}
+
 // close ends the release and records how.
 func (r *run) close(ctx context.Context, outcome, reason string) error {
 	j := r.j
@@ -200,7 +210,7 @@ func (r *run) close(ctx context.Context, outcome, reason string) error {
 		r.rec.Open = nil
 		r.rec.History = append([]Summary{{
 			Number: j.Number, Bundle: j.Plan.Bundle, Version: j.Plan.Version, Strategy: j.Plan.Strategy,
-			Outcome: outcome, Reason: reason, Holder: j.Holder, Started: j.Started, Ended: r.Clock.Now().UTC(),
+			Outcome: outcome, Reason: bounded(reason), Holder: j.Holder, Started: j.Started, Ended: r.Clock.Now().UTC(),
 		}}, r.rec.History...)
 		if len(r.rec.History) > HistoryKept {
 			r.rec.History = r.rec.History[:HistoryKept]

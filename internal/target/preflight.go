@@ -212,6 +212,12 @@ func (t *Target) needs() []authorizationv1.ResourceAttributes {
 	default:
 		add(authorizationv1.ResourceAttributes{Resource: "secrets"}, "patch") // ours are applied server-side
 	}
+	if t.Engine.Guardian != nil {
+		add(authorizationv1.ResourceAttributes{Resource: "serviceaccounts"}, "get", "create", "update", "delete")
+		add(authorizationv1.ResourceAttributes{Group: "rbac.authorization.k8s.io", Resource: "roles"}, "get", "create", "update", "delete")
+		add(authorizationv1.ResourceAttributes{Group: "rbac.authorization.k8s.io", Resource: "rolebindings"}, "get", "create", "update", "delete")
+		add(authorizationv1.ResourceAttributes{Group: "batch", Resource: "jobs"}, "get", "create", "delete")
+	}
 	add(route, "get", "list", "create", "patch", "delete")
 	add(authorizationv1.ResourceAttributes{Resource: "pods"}, "list", "watch")
 	add(authorizationv1.ResourceAttributes{Group: "discovery.k8s.io", Resource: "endpointslices"}, "list", "watch")

@@ -45,7 +45,8 @@ type Config struct {
 }
 
 // Remedies are changes of the protocol that the search has shown to be wanted. Without them the model is the code as it was
-// when the model was written.
+// when the model was written. Since then the code has got Fence, Claim and Create, and notices a lost Lease before each request
+// (Prompt; package cluster, Guard). It has neither Keep nor Anchor: what that leaves open is in docs/safety.md.
 type Remedies struct {
 	// Fence: the record carries the fence of its last writer, and a holder that reads a higher one than its own stops.
 	Fence bool

@@ -35,6 +35,6 @@
 // A search of two faults in any combination is a matter of a second; three were searched once, with the gateway router
 // (1.9 million states), and two with a person who resumes (2.3 million) and with the next release (1.9 million): all promises hold.
 //
-// [Remedies] are what the protocol lacked when the model was written: with them all promises ([Invariants]) hold, and the tests show
+// [Remedies] are what the protocol lacked when the model was written (the code has most of them now): with them all promises ([Invariants]) hold, and the tests show
 // for each of them what comes to pass without it. [Mutation] are mistakes that the search must find.
 package model
