@@ -212,6 +212,7 @@ func TestResumeGoesOnWithWhatAKilledRunnerHasBegun(t *testing.T) {
 	s := newSite(t, "resumed")
 	r := s.run(t, v1, "resume", "--env", env)
 	r.mustExit(t, 0)
+	r.says(t, "no release of calculator is open in slow")
 	s.release(t, env, v1, 0)
 	v := visit(t, calculate(s.host))
 	s.hold = "15s" // which the journal keeps

@@ -30,6 +30,9 @@ has ended. There is no need to call it.`,
 		Example: "  slipway guard --namespace shop --service web --env prod1 --release 12",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if number < 1 {
+				return &usageError{err: fmt.Errorf("--release %d is no number of a release: they begin with 1", number)}
+			}
 			ctx, c, done := a.stage(cmd.Context())
 			defer done()
 			return a.guard(ctx, c, namespace, service, env, number)
@@ -59,6 +62,8 @@ func (a *app) guard(ctx context.Context, sink event.Sink, namespace, service, en
 		case errors.Is(err, release.ErrNoneOpen):
 			say("release %d of %s in %s has ended; there is nothing to guard", number, service, env)
 			return nil
+		case as[*cluster.ConfigError](err): // this is no pod, and will be none
+			return err
 		case err == nil:
 			defer t.Close()
 			if err := reaches(ctx, t.Environment.Endpoint, t.Environment.Host); err != nil {

@@ -193,12 +193,12 @@ func (a *app) open(ctx context.Context, pulled *bundle.Pulled, local *config.Con
 }
 
 // noneOpen is what a stage of a pipeline says when there is no release to go on with.
-func noneOpen(t *target.Target, _ *release.Record) (*release.Record, error) {
+func noneOpen(t *target.Target, _ *release.Record, _ event.Sink) (*release.Record, error) {
 	return nil, &release.RefusedError{Err: fmt.Errorf("no release of %s is open in %s", t.Config.Service, t.Name), Next: []string{"slipway deploy --env " + t.Name + " begins one"}}
 }
 
 // goOn continues the open release: with its own bundle, whatever is checked out here. If there is none, nothing says what that means.
-func (a *app) goOn(ctx context.Context, f releaseFlags, until release.Until, nothing func(*target.Target, *release.Record) (*release.Record, error)) error {
+func (a *app) goOn(ctx context.Context, f releaseFlags, until release.Until, nothing func(*target.Target, *release.Record, event.Sink) (*release.Record, error)) error {
 	if err := a.checkOutput(); err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func (a *app) goOn(ctx context.Context, f releaseFlags, until release.Until, not
 			return nil, err
 		}
 		if rec.Open == nil {
-			return nothing(t, rec)
+			return nothing(t, rec, sink)
 		}
 		if rec.Open.Back != "" || rec.Open.Return != "" { // which must need neither the registry nor the vault
 			back := a.openBack(ctx, t, rec.Open, sink)

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"fmt"
+	"time"
+
 	"github.com/spf13/cobra"
 
+	"github.com/slipway-cd/slipway/internal/event"
 	"github.com/slipway-cd/slipway/internal/release"
 	"github.com/slipway-cd/slipway/internal/target"
 )
@@ -18,7 +22,8 @@ code 5). If no release is open, there is nothing to do (exit code 0), so that a 
 		Example: "  slipway resume --env prod1",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.goOn(cmd.Context(), f, release.Until{}, func(_ *target.Target, rec *release.Record) (*release.Record, error) {
+			return a.goOn(cmd.Context(), f, release.Until{}, func(t *target.Target, rec *release.Record, sink event.Sink) (*release.Record, error) {
+				sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Progress, Message: fmt.Sprintf("no release of %s is open in %s: there is nothing to go on with", t.Config.Service, t.Name)})
 				return rec, nil
 			})
 		},
