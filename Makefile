@@ -53,8 +53,8 @@ unit: setup ## unit tests, with the race detector
 e2e: setup ## end-to-end tests on the sandbox (Linux, root)
 	@scripts/e2e
 
-test-faults: setup build sandbox tools ## kill a release before and after each of its effects, for every strategy and router (about half an hour)
-	@SLIPWAY_FAULTS=all go test -tags e2e -count=1 -parallel 8 -timeout 85m -v -run TestARunnerKilledAtAnyEffect ./e2e
+test-faults: setup build sandbox tools ## kill a release before and after each of its effects, for every strategy and router (about three quarters of an hour)
+	@SLIPWAY_FAULTS=all go test -tags e2e -count=1 -parallel 4 -timeout 85m -v -run TestARunnerKilledAtAnyEffect ./e2e
 
 bench: setup build sandbox tools bin/loadgen ## measure releases on the sandbox, against helm upgrade --wait
 	@scripts/bench
