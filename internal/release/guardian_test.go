@@ -100,10 +100,10 @@ func killedAt(t *testing.T, s scenario, n int, f fault) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go w.guard(ctx)
 		err := runner.Release(t.Context(), s.plan("v2"), Until{})
-		w.hook = nil
 		time.Sleep(time.Minute) // the bubble's
-		synctest.Wait()
 		cancel()
+		synctest.Wait()
+		w.hook = nil
 		if rec := w.record(); rec.Open != nil {
 			// Killed after it had opened the release, before there was a guardian: nothing was touched, which the next release says.
 			if !rec.Open.untouched() || w.guardian != 0 {
@@ -159,8 +159,8 @@ func TestAGuardianTriesAgainWhatItsRunnerHasGivenUp(t *testing.T) {
 		stuck = false // the API server is back
 		w.mu.Unlock()
 		time.Sleep(time.Minute)
-		synctest.Wait()
 		cancel()
+		synctest.Wait()
 		if rec := w.record(); rec.Open != nil || w.safe(t) != "v1" {
 			t.Errorf("the guardian has not taken it back: %+v", rec.Open)
 		}
@@ -181,6 +181,8 @@ func TestAGuardianLeavesAPipelineBetweenItsStagesAlone(t *testing.T) {
 		if err := w.guarded("v2").Continue(t.Context(), Until{}); err != nil {
 			t.Error(err)
 		}
+		cancel()
+		synctest.Wait()
 		if got := w.safe(t); got != "v2" {
 			t.Errorf("users reach %q", got)
 		}

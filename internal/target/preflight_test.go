@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -188,7 +189,19 @@ func permitted(router string, denied map[string]bool, objects ...runtime.Object)
 		r.Status.Allowed = !denied[what]
 		return true, r, nil
 	})
-	return &Target{Name: "prod", Environment: env(), Clients: &cluster.Clients{Kube: kube}, Plan: release.Plan{Router: router}}, asked
+	return &Target{Name: "prod", Environment: env(), Clients: &cluster.Clients{Kube: kube}, Plan: release.Plan{Router: router}, Engine: &release.Engine{}}, asked
+}
+
+func TestWhoMayNotMakeAGuardianIsToldBefore(t *testing.T) {
+	target, _ := permitted("gateway", map[string]bool{"create roles": true, "create jobs": true})
+	if err := target.Prepare(t.Context()); err != nil {
+		t.Errorf("without a guardian: %v", err)
+	}
+	target.Engine.Guardian = &watchman{}
+	var denied *DeniedError
+	if err := target.Prepare(t.Context()); !errors.As(err, &denied) || !slices.Equal(denied.Missing, []string{"create roles.rbac.authorization.k8s.io", "create jobs.batch"}) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestEveryMissingPermissionIsNamedAtOnce(t *testing.T) {
