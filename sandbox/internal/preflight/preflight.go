@@ -95,8 +95,10 @@ func Check(l layout.Layout, f Facts) []string {
 	if len(f.MissingBinaries) > 0 {
 		say("Not found beside slipway-sandbox in %s: %s; `make sandbox` builds it.", l.Bin, strings.Join(f.MissingBinaries, ", "))
 	}
+	told := map[netip.AddrPort]bool{} // one that listens at all addresses is in the way of several
 	for _, a := range Addresses {
-		if h := holder(netip.MustParseAddrPort(a), f.Listeners); h != nil {
+		if h := holder(netip.MustParseAddrPort(a), f.Listeners); h != nil && !told[h.Addr] {
+			told[h.Addr] = true
 			say("The sandbox needs %s, but %s listens at %s: stop it first.", a, h.who(), h.Addr)
 		}
 	}
