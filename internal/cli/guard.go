@@ -66,8 +66,10 @@ func (a *app) guard(ctx context.Context, sink event.Sink, namespace, service, en
 			return err
 		case err == nil:
 			defer t.Close()
-			if err := reaches(ctx, t.Environment.Endpoint, t.Environment.Host); err != nil {
-				return err
+			if t.Untouched { // later, going back must not wait for this
+				if err := reaches(ctx, t.Environment.Endpoint, t.Environment.Host); err != nil {
+					return err
+				}
 			}
 			stop, err := watching()
 			if err != nil {

@@ -12,25 +12,27 @@ import (
 
 // Succeed waits, for as long as it takes, until a holder of the Lease stops renewing, and takes the Lease over: it is how a
 // guardian acquires. That a holder has stopped is seen as [Acquire] sees it, by a Lease that has not changed for its own duration on
-// this process's clock. A Lease that nobody holds is left alone: whoever held it has given it back. An API server that does not
-// answer proves nothing of the holder; it is asked again. The only error is that of ctx.
-func Succeed(ctx context.Context, kube kubernetes.Interface, opt LockOptions) (*Lock, error) {
+// this process's clock. A Lease that nobody holds is left alone, for whoever held it has given it back, unless left says that there is
+// work left all the same. An API server that does not answer proves nothing of the holder; it is asked again. The only error is that
+// of ctx.
+func Succeed(ctx context.Context, kube kubernetes.Interface, opt LockOptions, left func() bool) (*Lock, error) {
 	l := newLock(kube, opt)
 	version, observed := "", time.Time{}
 	for {
 		sent := l.opt.Clock.Now()
 		cur, err := l.leases().Get(ctx, l.opt.Name, metav1.GetOptions{})
+		free := err == nil && ptr.Deref(cur.Spec.HolderIdentity, "") == ""
 		switch {
 		case err != nil:
-		case ptr.Deref(cur.Spec.HolderIdentity, "") == "":
+		case free && !left():
 			version = ""
-		case cur.ResourceVersion != version:
+		case !free && cur.ResourceVersion != version:
 			version, observed = cur.ResourceVersion, sent
-		case l.opt.Clock.Since(observed) >= leaseDuration(cur):
+		case free || l.opt.Clock.Since(observed) >= leaseDuration(cur):
 			sent = l.opt.Clock.Now()
 			got, err := l.leases().Update(ctx, l.claim(cur), metav1.UpdateOptions{})
 			if err == nil {
-				if l.opt.TookOver != nil {
+				if !free && l.opt.TookOver != nil {
 					l.opt.TookOver(*held(cur))
 				}
 				return l.begin(got, sent), nil

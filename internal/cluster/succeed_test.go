@@ -20,7 +20,7 @@ import (
 func succeed(ctx context.Context, s *server, holder string) <-chan *Lock {
 	got := make(chan *Lock, 1)
 	go func() {
-		l, err := Succeed(ctx, s, opts(holder))
+		l, err := Succeed(ctx, s, opts(holder), func() bool { return false })
 		if err == nil {
 			got <- l
 		}
@@ -64,6 +64,24 @@ func TestAGuardianTakesTheLockFromAHolderThatDiedAndFromNoOther(t *testing.T) {
 			t.Error(err)
 		}
 		cancel()
+	})
+}
+
+func TestAGuardianTakesALockThatNobodyHoldsOnlyIfThereIsWorkLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer()
+		a := mustAcquire(t, s, opts("a"))
+		if err := a.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		since := time.Now()
+		g, err := Succeed(t.Context(), s, opts("guardian"), func() bool { return time.Since(since) > time.Minute })
+		if err != nil || time.Since(since) < time.Minute || time.Since(since) > 62*time.Second || g.Fence() != a.Fence()+1 {
+			t.Fatalf("after %v: %v", time.Since(since), err)
+		}
+		if err := g.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -55,11 +56,12 @@ func (r *run) dismiss(ctx context.Context) {
 // after which there is nothing to go back to. It returns nil once the release has ended, whoever has ended it. What could not be
 // taken back is tried again for as long as ctx lasts.
 //
-// A lock that nobody holds is no reason to act: a pipeline may be between two of its stages, or a person may have been asked.
-// The exception is a release that could not be taken back: then its runner has given up, and the guardian has not.
+// A lock that nobody holds is no reason to act: a pipeline may be between two of its stages, or a person may have been asked. It is
+// one where going back has begun and nobody goes on with it: its runner has given up, or this guardian was interrupted.
 func (e *Engine) Guard(ctx context.Context, number int) error {
+	g := &guard{Engine: e, number: number}
 	for {
-		err := e.guardOnce(ctx, number)
+		err := g.once(ctx)
 		var rb *RolledBackError
 		switch {
 		case err == nil, errors.As(err, &rb):
@@ -76,57 +78,61 @@ func (e *Engine) Guard(ctx context.Context, number int) error {
 	}
 }
 
-// errEnded is the cause of a watch that ends because the release has; errGivenUp of one whose runner could not take it back.
-var (
-	errEnded   = errors.New("the release has ended")
-	errGivenUp = errors.New("the release could not be taken back")
-)
-
-func (e *Engine) guardOnce(ctx context.Context, number int) error {
-	watching, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go e.follow(watching, number, cancel)
-	settle := func(ctx context.Context, lock Lock, rec *Record) error {
-		died := ""
-		if rec.Open != nil {
-			died = rec.Open.Holder
-		}
-		rec, err := e.claim(ctx, lock, rec)
-		if err != nil || rec.Open == nil || rec.Open.Number != number {
-			return err
-		}
-		return e.settle(ctx, lock, rec, died+", which ran it, has died: it has stopped renewing its lock")
-	}
-	lock, err := e.Locker.Succeed(watching)
-	switch cause := context.Cause(watching); {
-	case err == nil:
-		return e.under(ctx, lock, settle)
-	case errors.Is(cause, errEnded):
-		return nil
-	case errors.Is(cause, errGivenUp):
-		return e.hold(ctx, settle)
-	}
-	return err
+// guard is a guardian at work.
+type guard struct {
+	*Engine
+	number int
+	// left says that the release must be settled even if nobody holds the lock.
+	left atomic.Bool
 }
 
-// follow looks at the record until the release has ended, or could not be taken back and nobody works on it. An API server that
-// does not answer is asked again.
-func (e *Engine) follow(ctx context.Context, number int, end context.CancelCauseFunc) {
+// errEnded is the cause of a watch that ends because the release has.
+var errEnded = errors.New("the release has ended")
+
+func (g *guard) once(ctx context.Context) error {
+	watching, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go g.follow(watching, cancel)
+	lock, err := g.Locker.Succeed(watching, g.left.Load)
+	if errors.Is(context.Cause(watching), errEnded) && err != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	g.left.Store(true) // whatever comes between, it is this guardian's from here on
+	return g.under(ctx, lock, g.take)
+}
+
+// take settles the release of a runner that has died.
+func (g *guard) take(ctx context.Context, lock Lock, rec *Record) error {
+	died := ""
+	if rec.Open != nil {
+		died = rec.Open.Holder
+	}
+	rec, err := g.claim(ctx, lock, rec)
+	if err != nil || rec.Open == nil || rec.Open.Number != g.number {
+		return err
+	}
+	return g.settle(ctx, lock, rec, died+", which ran it, has died: it has stopped renewing its lock")
+}
+
+// follow looks at the record until the release has ended. An API server that does not answer is asked again.
+func (g *guard) follow(ctx context.Context, end context.CancelCauseFunc) {
 	for {
-		rec, err := e.Store.Load(ctx)
+		rec, err := g.Store.Load(ctx)
 		switch {
 		case err != nil:
-		case rec.Open == nil || rec.Open.Number != number:
+		case rec.Open == nil || rec.Open.Number != g.number:
 			end(errEnded)
 			return
-		case rec.Open.Stuck != "":
-			end(errGivenUp)
-			return
+		case rec.Open.Stuck != "" || rec.Open.Back != "":
+			g.left.Store(true)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-e.Clock.After(lookEvery):
+		case <-g.Clock.After(lookEvery):
 		}
 	}
 }

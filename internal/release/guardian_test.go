@@ -167,6 +167,46 @@ func TestAGuardianTriesAgainWhatItsRunnerHasGivenUp(t *testing.T) {
 	})
 }
 
+// The guardian has the lock, and cannot read the record: it gives the lock back, and must not take that for a runner's doing.
+func TestAGuardianThatIsInterruptedGoesOn(t *testing.T) {
+	// A candidate that cannot be removed for longer is left to the next release.
+	for at, times := range map[string]int{"load": 200, "save": 200, "write": 200, "verify": 200, "uninstall svc-green": 10} {
+		synctest.Test(t, func(t *testing.T) {
+			s := scenario{"canary", "production", ""}
+			w, failing := s.world(t), 0
+			runner := w.guarded("v2")
+			w.hook = func(p *process, _ int, name string) fault {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				switch rec := w.record(); {
+				case p == runner && name == "verify" && rec.Open != nil && rec.Open.Phase == PhaseSteps:
+					failing = times // from here on
+					return killAfter
+				case p != runner && failing > 0 && name == at && w.lock != nil && w.lock.p == p:
+					failing--
+					return failBefore
+				}
+				return none
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			go w.guard(ctx)
+			if err := runner.Release(t.Context(), s.plan("v2"), Until{}); err == nil {
+				t.Fatal("the runner was not killed")
+			}
+			time.Sleep(3 * time.Hour) // the bubble's
+			cancel()
+			synctest.Wait()
+			w.hook = nil
+			if got := w.safe(t); got != "v1" {
+				t.Errorf("at %s: users reach %q", at, got)
+			}
+			if t.Failed() {
+				t.Fatalf("interrupted at %s, %d times less; events: %v", at, failing, lastEvents(w))
+			}
+		})
+	}
+}
+
 func TestAGuardianLeavesAPipelineBetweenItsStagesAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := scenario{"canary", "production", ""}

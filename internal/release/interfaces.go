@@ -95,8 +95,9 @@ type Lock interface {
 type Locker interface {
 	// Acquire takes the lock with a fence above after.
 	Acquire(ctx context.Context, after int64) (Lock, error)
-	// Succeed waits, for as long as it takes, until a holder has died, and takes the lock from it.
-	Succeed(ctx context.Context) (Lock, error)
+	// Succeed waits, for as long as it takes, until a holder has died, and takes the lock from it. One that nobody holds is taken
+	// only if left says that there is work left.
+	Succeed(ctx context.Context, left func() bool) (Lock, error)
 }
 
 // Guardian is the process in the cluster that finishes a release whose runner has died. Its calls may be repeated.

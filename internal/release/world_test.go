@@ -235,13 +235,15 @@ type fakeLock struct {
 	lost  chan struct{}
 }
 
-func (p *process) Succeed(ctx context.Context) (Lock, error) {
+func (p *process) Succeed(ctx context.Context, left func() bool) (Lock, error) {
 	for {
 		p.w.mu.Lock()
-		dead := p.w.lock != nil && p.w.lock.p.dead
+		dead, free := p.w.lock != nil && p.w.lock.p.dead, p.w.lock == nil
 		p.w.mu.Unlock()
-		if dead {
-			return p.Acquire(ctx, 0)
+		if dead || free && left() {
+			if l, err := p.Acquire(ctx, 0); err == nil {
+				return l, nil
+			}
 		}
 		select {
 		case <-ctx.Done():

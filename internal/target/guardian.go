@@ -59,11 +59,16 @@ func OpenJournal(ctx context.Context, namespace, service, environment string, o 
 		return nil, fmt.Errorf("reading the journal of release %d: what going back needs is not in it: %w", rec.Open.Number, err)
 	}
 	o.Environment, o.Back = environment, true
-	return Open(ctx, &config.Config{APIVersion: config.APIVersion, Service: service, Environments: map[string]config.Environment{environment: {
+	t, err := Open(ctx, &config.Config{APIVersion: config.APIVersion, Service: service, Environments: map[string]config.Environment{environment: {
 		Namespace: namespace, Host: rec.Open.Plan.Host, Endpoint: s.Endpoint, Router: s.Router, SecretsBy: s.SecretsBy,
 		Strategy: config.Strategy{Rolling: &config.Rolling{}}, ReadyTimeout: config.Duration(rec.Open.Plan.Ready),
 		Guardian: config.Guardian{OnLoss: config.OnLossNone},
 	}}}, nil, o)
+	if err != nil {
+		return nil, err
+	}
+	t.Untouched = !rec.Open.Routed && rec.Open.Replaced == nil
+	return t, nil
 }
 
 // watchman is the environment's guardian as the engine wants it.

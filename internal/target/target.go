@@ -70,6 +70,8 @@ type Target struct {
 	Store       *journal.Store
 	Engine      *release.Engine
 	Plan        release.Plan // complete only with a bundle
+	// Untouched says, of what [OpenJournal] opened, that its release had sent no user to the candidate yet.
+	Untouched bool
 
 	gates *gates
 	close func()
@@ -238,8 +240,8 @@ func (l locker) options(after int64) cluster.LockOptions {
 }
 
 // Succeed implements [release.Locker].
-func (l locker) Succeed(ctx context.Context) (release.Lock, error) {
-	lock, err := cluster.Succeed(ctx, l.clients.Kube, l.options(0))
+func (l locker) Succeed(ctx context.Context, left func() bool) (release.Lock, error) {
+	lock, err := cluster.Succeed(ctx, l.clients.Kube, l.options(0), left)
 	if err != nil {
 		return nil, err
 	}
