@@ -50,7 +50,7 @@ environments:
 
 const (
 	leakWhere = `vault: "https://10.123.0.1:5094", cluster: { aks: { subscription: 00000000-0000-4000-8000-000000000020, group: sandbox, name: sandbox } },
-    namespace: "${E2E_NAMESPACE}", host: "${E2E_HOST}", endpoint: "` + endpoint + `", gates: [smoke, answers], router: { gateway: { name: gateway, namespace: gateway-system } }`
+    namespace: "${E2E_NAMESPACE}", host: "${E2E_HOST}", endpoint: "` + endpoint + `", guardian: { endpoint: "http://10.123.0.1:8080", onLoss: none }, gates: [smoke, answers], router: { gateway: { name: gateway, namespace: gateway-system } }`
 	leakSecrets = `secrets: { redis: { host: redis-host, port: redis-port, password: redis-password, ca.crt: redis-ca,
       first: MARK-first, second: MARK-second, third: MARK-third } }`
 )

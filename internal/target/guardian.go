@@ -94,6 +94,14 @@ func newWatchman(t *Target, clients *cluster.Clients, charts *charts, pulled *bu
 	return &watchman{Guardian: g, target: t, charts: charts}
 }
 
+// wantsGuardian says whether a release makes a guardian; before there is a bundle, whether the environment wants one.
+func (t *Target) wantsGuardian() bool {
+	if t.Engine == nil {
+		return t.Environment.Guardian.OnLoss == config.OnLossRollback
+	}
+	return t.Engine.Guardian != nil
+}
+
 // unguarded says why nobody takes a release back if this process dies, "" if somebody does or nobody wants it.
 func (t *Target) unguarded() string {
 	if t.Engine.Guardian == nil && t.Environment.Guardian.OnLoss != config.OnLossNone {

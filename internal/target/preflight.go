@@ -212,7 +212,7 @@ func (t *Target) needs() []authorizationv1.ResourceAttributes {
 	default:
 		add(authorizationv1.ResourceAttributes{Resource: "secrets"}, "patch") // ours are applied server-side
 	}
-	if t.Engine.Guardian != nil {
+	if t.wantsGuardian() {
 		add(authorizationv1.ResourceAttributes{Resource: "serviceaccounts"}, "get", "create", "update", "delete")
 		add(authorizationv1.ResourceAttributes{Group: "rbac.authorization.k8s.io", Resource: "roles"}, "get", "create", "update", "delete")
 		add(authorizationv1.ResourceAttributes{Group: "rbac.authorization.k8s.io", Resource: "rolebindings"}, "get", "create", "update", "delete")

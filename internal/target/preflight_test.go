@@ -189,7 +189,7 @@ func permitted(router string, denied map[string]bool, objects ...runtime.Object)
 		r.Status.Allowed = !denied[what]
 		return true, r, nil
 	})
-	return &Target{Name: "prod", Environment: env(), Clients: &cluster.Clients{Kube: kube}, Plan: release.Plan{Router: router}, Engine: &release.Engine{}}, asked
+	return &Target{Name: "prod", Environment: env(), Clients: &cluster.Clients{Kube: kube}, Plan: release.Plan{Router: router}}, asked
 }
 
 func TestWhoMayNotMakeAGuardianIsToldBefore(t *testing.T) {
@@ -197,10 +197,16 @@ func TestWhoMayNotMakeAGuardianIsToldBefore(t *testing.T) {
 	if err := target.Prepare(t.Context()); err != nil {
 		t.Errorf("without a guardian: %v", err)
 	}
-	target.Engine.Guardian = &watchman{}
-	var denied *DeniedError
-	if err := target.Prepare(t.Context()); !errors.As(err, &denied) || !slices.Equal(denied.Missing, []string{"create roles.rbac.authorization.k8s.io", "create jobs.batch"}) {
-		t.Errorf("got %v", err)
+	for what, set := range map[string]func(){
+		"the doctor": func() { target.Environment.Guardian.OnLoss = "rollback" },
+		"a release":  func() { target.Engine = &release.Engine{Guardian: &watchman{}} },
+	} {
+		set()
+		var denied *DeniedError
+		if err := target.Prepare(t.Context()); !errors.As(err, &denied) || !slices.Equal(denied.Missing, []string{"create roles.rbac.authorization.k8s.io", "create jobs.batch"}) {
+			t.Errorf("%s: got %v", what, err)
+		}
+		target.Environment.Guardian.OnLoss = ""
 	}
 }
 
