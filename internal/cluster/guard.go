@@ -36,6 +36,9 @@ func (t *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	default:
 		if l := t.guard.lock.Load(); l != nil {
 			if err := l.Held(); err != nil {
+				if r.Body != nil {
+					_ = r.Body.Close() // as the interface wants, also on an error
+				}
 				return nil, err
 			}
 		}

@@ -71,15 +71,15 @@ func OpenJournal(ctx context.Context, namespace, service, environment string, o 
 	return t, nil
 }
 
-// watchman is the environment's guardian as the engine wants it.
-type watchman struct {
+// guardianJob is the environment's guardian as the engine wants it.
+type guardianJob struct {
 	guardian.Guardian
 	target *Target
 	charts *charts
 }
 
-// newWatchman is the guardian of the environment's releases, nil if there is none.
-func newWatchman(t *Target, clients *cluster.Clients, charts *charts, pulled *bundle.Pulled) release.Guardian {
+// newGuardian is the guardian of the environment's releases, nil if there is none.
+func newGuardian(t *Target, clients *cluster.Clients, charts *charts, pulled *bundle.Pulled) release.Guardian {
 	env := t.Environment
 	g := guardian.Guardian{Kube: clients.Kube, Namespace: env.Namespace, Service: t.Config.Service, Environment: t.Name, Image: env.Guardian.Image}
 	switch {
@@ -91,7 +91,7 @@ func newWatchman(t *Target, clients *cluster.Clients, charts *charts, pulled *bu
 	default:
 		g.Image, g.Arch = pulled.Bundle.Guardian.Reference(), pulled.Bundle.Guardian.Arch
 	}
-	return &watchman{Guardian: g, target: t, charts: charts}
+	return &guardianJob{Guardian: g, target: t, charts: charts}
 }
 
 // wantsGuardian says whether a release makes a guardian; before there is a bundle, whether the environment wants one.
@@ -102,16 +102,8 @@ func (t *Target) wantsGuardian() bool {
 	return t.Engine.Guardian != nil
 }
 
-// unguarded says why nobody takes a release back if this process dies, "" if somebody does or nobody wants it.
-func (t *Target) unguarded() string {
-	if t.Engine.Guardian == nil && t.Environment.Guardian.OnLoss != config.OnLossNone {
-		return "this release has no guardian, for its bundle has no image of slipway: if this process dies, nobody takes the release back"
-	}
-	return ""
-}
-
 // Start implements [release.Guardian].
-func (w *watchman) Start(ctx context.Context, number int) error {
+func (w *guardianJob) Start(ctx context.Context, number int) error {
 	rules, err := w.rules(ctx)
 	if err != nil {
 		return fmt.Errorf("finding out what the guardian must be allowed to do: %w", err)
@@ -123,7 +115,7 @@ func (w *watchman) Start(ctx context.Context, number int) error {
 
 // rules are what taking the open release back may need: this service's lock, record and route, Helm's records, and the objects of the
 // Helm releases that are the candidate and production; no others.
-func (w *watchman) rules(ctx context.Context) ([]rbacv1.PolicyRule, error) {
+func (w *guardianJob) rules(ctx context.Context) ([]rbacv1.PolicyRule, error) {
 	t := w.target
 	name := journal.Name(t.Config.Service, t.Name)
 	rules := []rbacv1.PolicyRule{
@@ -167,7 +159,7 @@ func rule(group, resource string, names []string, verbs ...string) rbacv1.Policy
 }
 
 // objects are the rules for what the candidate's chart has, and for what the Helm releases have that are there.
-func (w *watchman) objects(ctx context.Context) ([]rbacv1.PolicyRule, error) {
+func (w *guardianJob) objects(ctx context.Context) ([]rbacv1.PolicyRule, error) {
 	rec, err := w.target.Store.Load(ctx)
 	if err != nil {
 		return nil, err
@@ -234,10 +226,12 @@ func parse(manifest string) []*unstructured.Unstructured {
 	return objects
 }
 
-// WarnUnguarded tells a person before a release that nobody watches over it.
+// WarnUnguarded tells a person before a release that nobody watches over it, although the environment wants that.
 func (t *Target) WarnUnguarded(sink event.Sink) {
-	if why := t.unguarded(); why != "" {
-		sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Warning, Phase: "preflight", Message: why,
-			Next: []string{"build with a slipway for Linux, or name its image with guardian.image; guardian.onLoss: none releases without a guardian"}})
+	if t.wantsGuardian() || t.Environment.Guardian.OnLoss == config.OnLossNone {
+		return
 	}
+	sink.Emit(event.Event{Time: time.Now().UTC(), Kind: event.Warning, Phase: "preflight",
+		Message: "this release has no guardian, for its bundle has no image of slipway: if this process dies, nobody takes the release back",
+		Next:    []string{"build with a slipway for Linux, or name its image with guardian.image; guardian.onLoss: none releases without a guardian"}})
 }

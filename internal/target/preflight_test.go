@@ -199,7 +199,7 @@ func TestWhoMayNotMakeAGuardianIsToldBefore(t *testing.T) {
 	}
 	for what, set := range map[string]func(){
 		"the doctor": func() { target.Environment.Guardian.OnLoss = "rollback" },
-		"a release":  func() { target.Engine = &release.Engine{Guardian: &watchman{}} },
+		"a release":  func() { target.Engine = &release.Engine{Guardian: &guardianJob{}} },
 	} {
 		set()
 		var denied *DeniedError

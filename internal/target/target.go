@@ -10,14 +10,11 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
@@ -173,7 +170,7 @@ func Open(ctx context.Context, cfg *config.Config, pulled *bundle.Pulled, o Opti
 		Clock:     clock.RealClock{},
 		Holder:    o.Holder,
 	}
-	if w := newWatchman(t, guarded, charts, pulled); w != nil {
+	if w := newGuardian(t, guarded, charts, pulled); w != nil {
 		t.Engine.Guardian = w
 	}
 	return t, nil
@@ -294,29 +291,6 @@ func (r readiness) Endpoints(ctx context.Context, b traffic.Backend) (int, error
 		}
 	}
 	return n, nil
-}
-
-// alarm raises Kubernetes events.
-type alarm struct {
-	kube      kubernetes.Interface
-	namespace string
-}
-
-// Raise implements [release.Alarm]. An event's message has a bound in the API server.
-func (a alarm) Raise(ctx context.Context, service, message string) error {
-	const longest = 1024
-	message = strings.ToValidUTF8(message[:min(len(message), longest)], "")
-	now := metav1.Now()
-	object := corev1.ObjectReference{APIVersion: "v1", Kind: "Service", Namespace: a.namespace, Name: service}
-	if s, err := a.kube.CoreV1().Services(a.namespace).Get(ctx, service, metav1.GetOptions{}); err == nil {
-		object.UID = s.UID
-	}
-	_, err := a.kube.CoreV1().Events(a.namespace).Create(ctx, &corev1.Event{
-		ObjectMeta:     metav1.ObjectMeta{GenerateName: "slipway-" + service + "-", Namespace: a.namespace},
-		InvolvedObject: object, Type: corev1.EventTypeWarning, Reason: "CouldNotRollBack", Message: message,
-		Source: corev1.EventSource{Component: "slipway"}, FirstTimestamp: now, LastTimestamp: now, Count: 1,
-	}, metav1.CreateOptions{FieldManager: traffic.FieldManager})
-	return err
 }
 
 // resolver gives the values that references in chart values stand for.
